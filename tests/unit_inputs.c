@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which registers instructions read and write, on m68k, 32-bit Arm and RISC-V. The texts are GNU's. */
+/* Which registers instructions read and write, on m68k, 32-bit Arm, RISC-V and x86. The texts are GNU's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -194,6 +194,33 @@ static const struct row riscv_rows[] = {
     {"538105d2", "fcvt.d.w ft2, a1", "x11", "f2", ""},
 };
 
+static struct tcgrr_register_layout *x86_registers(void)
+{
+    struct tcgrr_register_layout *registers = tcgrr_register_layout_new("i386");
+    static const char *const names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eflags", "mxcsr"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        assert_true(tcgrr_register_layout_add(registers, names[i], "core", 4));
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        g_autofree char *name = g_strdup_printf("xmm%u", i);
+        assert_true(tcgrr_register_layout_add(registers, name, "sse", 16));
+    }
+    return registers;
+}
+
+/* Where capstone's lists have gaps, or too much. */
+static const struct row x86_rows[] = {
+    {"a90c000000", "test eax, 12", "eax", "eflags", ""},
+    {"0fb1d9", "cmpxchg ecx, ebx", "eax ecx ebx", "eax ecx eflags", ""},
+    {"19d1", "sbb ecx, edx", "ecx edx eflags:1", "ecx eflags", ""},
+    {"150c000000", "adc eax, 12", "eax eflags:1", "eax eflags", ""},
+    {"d1d9", "rcr ecx, 1", "ecx eflags:1", "ecx eflags", ""},
+    {"f5", "cmc", "eflags:1", "eflags", ""},
+    {"0fc2c800", "cmpeqps xmm1, xmm0", "mxcsr:ffc0 xmm0 xmm1", "xmm1", ""},
+    {"c5f92ec8", "vucomisd xmm1, xmm0", "mxcsr:ffc0 xmm0 xmm1", "eflags", ""},
+};
+
 static uint8_t from_hex(const char *hex, uint8_t bytes[16])
 {
     size_t length = strlen(hex) / 2;
@@ -251,6 +278,12 @@ static void test_riscv(void **state)
     check_rows("riscv64", riscv_registers(), riscv_rows, G_N_ELEMENTS(riscv_rows));
 }
 
+/* A state of zeros is real mode, in which operands of 32 bits would have a prefix. */
+static void test_x86(void **state)
+{
+    check_rows("i386", x86_registers(), x86_rows, G_N_ELEMENTS(x86_rows));
+}
+
 /* What is read and not shown leaves no verdict. */
 static void test_m68k_hidden(void **state)
 {
@@ -280,10 +313,8 @@ static void test_m68k_hidden(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_m68k),
-        cmocka_unit_test(test_arm),
-        cmocka_unit_test(test_riscv),
-        cmocka_unit_test(test_m68k_hidden),
+        cmocka_unit_test(test_m68k), cmocka_unit_test(test_arm),         cmocka_unit_test(test_riscv),
+        cmocka_unit_test(test_x86),  cmocka_unit_test(test_m68k_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

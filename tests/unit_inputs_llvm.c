@@ -35,21 +35,22 @@ static const struct {
     const char *begins;
 } settled[] = {
     {X86_64, I386, "LOOP"}, /* implicit registers: rcx, here and with `rep`; rsp */
-    {X86_64, I386, "RET"},    {X86_64, I386, "IRET"},     {X86_64, I386, "CALL"},
-    {X86_64, I386, "STOS"},   {X86_64, I386, "MOVS"},     {X86_64, I386, "SCAS"},
-    {X86_64, I386, "CMPS"},   {X86_64, I386, "LODS"},     {X86_64, I386, "INS"},
-    {X86_64, I386, "OUTS"},   {X86_64, I386, "SENDUIPI"}, /* capstone takes them for what the same bytes were before */
-    {X86_64, I386, "INCSSP"}, {X86_64, I386, "PTWRITE"},  {X86_64, I386, "CLRSSBSY"},
+    {X86_64, I386, "RET"},      {X86_64, I386, "IRET"},    {X86_64, I386, "CALL"},
+    {X86_64, I386, "STOS"},     {X86_64, I386, "MOVS"},    {X86_64, I386, "SCAS"},
+    {X86_64, I386, "CMPS"},     {X86_64, I386, "LODS"},    {X86_64, I386, "INS"},
+    {X86_64, I386, "OUTS"},     {X86_64, I386, "CMPXCHG"}, /* compares what it writes */
+    {X86_64, I386, "SENDUIPI"},                            /* capstone takes them for what the same bytes were before */
+    {X86_64, I386, "INCSSP"},   {X86_64, I386, "PTWRITE"}, {X86_64, I386, "CLRSSBSY"},
     {A64, T32, "BL"}, /* a call's link register, a trap's */
-    {A64, T32, "tBL"},        {A64, T32, "SVC"},          {A64, T32, "tSVC"},
-    {A64, T32, "t2SMC"},      {A64, A64, "SYSL"},         {A32, T32, "LDM"}, /* lists of registers that are loaded */
-    {A32, T32, "sysLDM"},     {A32, T32, "tLDM"},         {A32, T32, "t2LDM"},
-    {A32, T32, "tPOP"},       {A32, T32, "VLDM"},         {A32, T32, "FLDM"},
+    {A64, T32, "tBL"},          {A64, T32, "SVC"},         {A64, T32, "tSVC"},
+    {A64, T32, "t2SMC"},        {A64, A64, "SYSL"},        {A32, T32, "LDM"}, /* lists of registers that are loaded */
+    {A32, T32, "sysLDM"},       {A32, T32, "tLDM"},        {A32, T32, "t2LDM"},
+    {A32, T32, "tPOP"},         {A32, T32, "VLDM"},        {A32, T32, "FLDM"},
     {A32, T32, "VTB"}, /* all but the first register of a list, or the address's */
-    {A32, T32, "VLD1d"},      {A32, T32, "VLD1q"},        {A32, T32, "VLD2d"},
-    {A32, T32, "VLD2q"},      {A32, T32, "VLD2b"},        {A32, T32, "VLD1DUP"},
-    {A32, T32, "VLD2DUP"},    {A32, T32, "VST1d"},        {A32, T32, "VST1q"},
-    {A32, T32, "VST2d"},      {A32, T32, "VST2q"},        {A32, T32, "VST2b"},
+    {A32, T32, "VLD1d"},        {A32, T32, "VLD1q"},       {A32, T32, "VLD2d"},
+    {A32, T32, "VLD2q"},        {A32, T32, "VLD2b"},       {A32, T32, "VLD1DUP"},
+    {A32, T32, "VLD2DUP"},      {A32, T32, "VST1d"},       {A32, T32, "VST1q"},
+    {A32, T32, "VST2d"},        {A32, T32, "VST2q"},       {A32, T32, "VST2b"},
     {A32, T32, "MOVr_TC"}, /* an encoding that has no defined meaning */
 };
 

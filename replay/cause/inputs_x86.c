@@ -117,9 +117,55 @@ static bool in_group(const struct tcgrr_decoding *decoding, unsigned group)
     return cs_insn_group(decoding->handle, decoding->insn, group);
 }
 
+/* SSE's comparisons, which capstone takes for `cmp`. */
+static bool compares_vectors(const struct tcgrr_decoding *decoding)
+{
+    return g_str_has_prefix(decoding->insn->mnemonic, "cmp") &&
+           (in_group(decoding, X86_GRP_SSE1) || in_group(decoding, X86_GRP_SSE2));
+}
+
+/* Flags that capstone 4 leaves out: what it reports was compared with what a processor does. */
+static void correct_flags(struct tcgrr_decoding *decoding, uint64_t *tested)
+{
+    enum { CF = 1u << 0, PF = 1u << 2, AF = 1u << 4, ZF = 1u << 6, SF = 1u << 7, OF = 1u << 11 };
+    static const struct {
+        const char *begins;
+        uint64_t tests;
+        uint64_t writes;
+    } missing[] = {
+        {"adc", CF, 0},
+        {"sbb", CF, 0},
+        {"rcl", CF, 0},
+        {"rcr", CF, 0},
+        {"cmc", CF, 0},
+        {"adox", OF, 0},
+        {"lahf", CF | PF | AF | ZF | SF, 0},
+        {"lzcnt", 0, CF},
+        {"kortest", 0, CF | PF | AF | ZF | SF | OF},
+        {"vcomis", 0, CF | PF | AF | ZF | SF | OF},
+        {"vucomis", 0, CF | PF | AF | ZF | SF | OF},
+        {"vptest", 0, CF | PF | AF | ZF | SF | OF},
+        {"vtestp", 0, CF | PF | AF | ZF | SF | OF},
+        {"pcmpestr", 0, CF | PF | AF | ZF | SF | OF},
+        {"pcmpistr", 0, CF | PF | AF | ZF | SF | OF},
+        {"vpcmpestr", 0, CF | PF | AF | ZF | SF | OF},
+        {"vpcmpistr", 0, CF | PF | AF | ZF | SF | OF},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(missing); i++) {
+        if (g_str_has_prefix(decoding->insn->mnemonic, missing[i].begins)) {
+            *tested |= missing[i].tests;
+            decoding->inputs->flags |= missing[i].writes;
+        }
+    }
+    if (decoding->inputs->flags) {
+        tcgrr_decoding_write(decoding, "eflags");
+    }
+}
+
 static void read_flags(struct tcgrr_decoding *decoding, bool whole)
 {
-    uint64_t reported = decoding->insn->detail->x86.eflags;
+    uint64_t reported = compares_vectors(decoding) ? 0 : decoding->insn->detail->x86.eflags;
     uint64_t tested = 0;
 
     for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
@@ -128,6 +174,7 @@ static void read_flags(struct tcgrr_decoding *decoding, bool whole)
         decoding->inputs->undefined |= reported & flags[i].undefined ? flags[i].bits : 0;
     }
     decoding->inputs->flags_known = true;
+    correct_flags(decoding, &tested);
     if (tested || whole) {
         tcgrr_decoding_read(decoding, "eflags", tested ? tested : TCGRR_INPUT_ALL);
     }
@@ -145,7 +192,7 @@ static void correct_registers(struct tcgrr_decoding *decoding)
     const cs_x86 *x86 = &decoding->insn->detail->x86;
     const char *mnemonic = decoding->insn->mnemonic;
     unsigned id = decoding->insn->id;
-    bool keeps = id == X86_INS_ADOX || id == X86_INS_ADCX;
+    bool keeps = id == X86_INS_ADOX || id == X86_INS_ADCX || id == X86_INS_CMPXCHG;
 
     for (const char *const *prefix = merges; *prefix; prefix++) {
         keeps = keeps || g_str_has_prefix(mnemonic, *prefix);
@@ -195,7 +242,8 @@ static void read_registers(struct tcgrr_decoding *decoding)
         const char *reported = cs_reg_name(decoding->handle, writes[i]);
         full_name(decoding, reported ? reported : "", name);
         x87 |= writes[i] == X86_REG_FPSW;
-        if (decoding->insn->id != X86_INS_TEST || strcmp(name, "eflags") == 0) {
+        bool is_flags = strcmp(name, "eflags") == 0;
+        if (is_flags ? !compares_vectors(decoding) : decoding->insn->id != X86_INS_TEST) {
             tcgrr_decoding_write(decoding, name);
         }
     }
