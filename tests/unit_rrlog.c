@@ -19,7 +19,7 @@
 static void put(GByteArray *bytes, uint64_t value, unsigned size)
 {
     while (size-- > 0) {
-        uint8_t byte = (uint8_t)(value >> (8 * size));
+        uint8_t byte = size < sizeof(value) ? (uint8_t)(value >> (8 * size)) : 0;
         g_byte_array_append(bytes, &byte, 1);
     }
 }
