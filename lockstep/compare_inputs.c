@@ -127,14 +127,14 @@ bool tcgrr_compare_withdraw_over_calls(struct tcgrr_comparison *found, GError **
                                      found->sides[0].icount, found->sides[1].icount);
 }
 
-#define STATIC "a program linked with -static -no-pie is always at the same addresses"
+#define STATIC_ADVICE "a program linked with -static -no-pie is always at the same addresses"
 
 /* What of the start differs, in words, and what can be done about it. */
 static char *describe_start(const struct tcgrr_given *given)
 {
     const char *a = given->auxv ? given->auxv(0, given->data) : NULL,
                *b = given->auxv ? given->auxv(1, given->data) : NULL;
-    const char *advice = tcgrr_auxv_moved(a, b) ? "instructions are compared with their addresses: " STATIC
+    const char *advice = tcgrr_auxv_moved(a, b) ? "instructions are compared with their addresses: " STATIC_ADVICE
                                                 : "compare from a place in the program: --from main";
     g_autofree char *difference = tcgrr_auxv_difference(a, b);
     bool known = a && b && *a && *b;
@@ -386,7 +386,7 @@ static bool check_placed(const struct tcgrr_compare_options *options, const stru
     g_set_error(
         error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
         "no verdict: the two QEMUs put the program, or its library, at different addresses, 0x%" G_GINT64_MODIFIER
-        "x and 0x%" G_GINT64_MODIFIER "x, and instructions are compared with their addresses; " STATIC,
+        "x and 0x%" G_GINT64_MODIFIER "x, and instructions are compared with their addresses; " STATIC_ADVICE,
         sides[0].pc, sides[1].pc);
     return false;
 }

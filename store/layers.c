@@ -78,7 +78,7 @@ GArray *tcgrr_reader_spans(struct tcgrr_reader *reader, enum tcgrr_level level, 
             tcgrr_reader_damaged(reader, error, "a window has an unknown level or impossible bounds");
             return NULL;
         }
-        if ((of == level || level == TCGRR_LEVEL_FLOW)) {
+        if (of == level || level == TCGRR_LEVEL_FLOW) {
             tcgrr_spans_add(spans, span);
         }
     }

@@ -65,7 +65,7 @@ equal "insn sizes" "$(report mmio insn sizes=on)" "len 4 bytes: $icount insns"
 equal "execlog from until" "$(report mmio execlog from=1000 until=1010 | awk -F '[ ,x]+' '{ print $3 }')" \
     "$(sed -n 1001,1010p "$work/mmio.pcs")"
 equal "execlog ifilter" "$(report mmio execlog ifilter=eret | wc -l)" "$(mnemonics mmio eret)"
-equal "execlog afilter" "$(report mmio execlog ifilter=eret "afilter=0x$handler" | wc -l)" \
+equal "execlog afilter" "$(report mmio execlog ifilter=eret "afilter=0X$handler" | wc -l)" \
     "$(($(mnemonics mmio eret) + $(grep -cx "$handler" "$work/mmio.pcs")))"
 for wrong in -1 " 1" 0x 0xg 10000000000000000; do
     complains 2 "afilter takes an address in hexadecimal, not '$wrong'" "$tcgrr" report "$work/mmio.tcgrr" execlog "afilter=$wrong"

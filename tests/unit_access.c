@@ -20,6 +20,7 @@
 #include "store/sql/sql.h"
 #include "store/trace.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define INSNS    200000
 #define CAPACITY 3000
@@ -32,13 +33,6 @@ struct fixture {
     char *folder;
     char *path;
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 static int set_up(void **state)
 {

@@ -24,6 +24,7 @@
 #include "store/symbols.h"
 #include "store/trace.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define INSNS    5000
 #define CAPACITY 3000
@@ -35,13 +36,6 @@ struct fixture {
     char *bytes;  /* of the sound trace */
     gsize size;
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 static void write_rows(struct tcgrr_writer *writer, const char *kernel)
 {

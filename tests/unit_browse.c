@@ -13,6 +13,7 @@
 #include "cli/browse/pair.h"
 #include "store/symbols.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define INSNS    60000
 #define CAPACITY 1500 /* executions in a chunk */
@@ -57,13 +58,6 @@ static const struct tcgrr_run plain_run = {
     .mem_until = -1,
     .qemu_icount = -1,
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 /* ---- the trace ---- */
 

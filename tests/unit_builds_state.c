@@ -12,6 +12,7 @@
 #include "replay/builds_state.h"
 #include "store/error.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 struct fixture {
     char *folder;
@@ -22,13 +23,6 @@ struct fixture {
     const char *builds[3];
     struct tcgrr_builds_options options;
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 /* `started` may be NULL. */
 static struct tcgrr_reader *write_trace(const char *path, const char *started)

@@ -12,6 +12,7 @@
 
 #include "emu/qemu/device_tree.h"
 #include "store/error.h"
+#include "tests/check.h"
 
 #define TREE_BYTES 65536
 
@@ -76,13 +77,6 @@ static char *read_tree(const char *path, gsize *size)
     assert_true(g_file_get_contents(path, &tree, size, NULL));
     assert_int_equal(fdt_check_full(tree, *size), 0);
     return tree;
-}
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
 }
 
 static void test_pack(void **state)

@@ -17,6 +17,7 @@
 #include "store/schema.h"
 #include "store/trace.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define KERNEL_BYTES (TCGRR_TRACE_CONTENT_PART + 12345)
 
@@ -30,13 +31,6 @@ struct fixture {
     char *bytes;   /* of the sound trace */
     gsize size;
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 static void write_trace(const struct fixture *f)
 {

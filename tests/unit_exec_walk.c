@@ -11,6 +11,7 @@
 
 #include "store/exec_walk.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define INSNS    60000
 #define CAPACITY 3000
@@ -33,13 +34,6 @@ struct fixture {
     struct tcgrr_reader *reader;
     struct tcgrr_chunk_cache *cache;
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 static void clear_expected(void *data)
 {

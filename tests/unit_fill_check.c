@@ -12,6 +12,7 @@
 #include "replay/fill_internal.h"
 #include "store/error.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define INSNS  20000
 #define BORDER 8000 /* between the two windows */
@@ -33,13 +34,6 @@ struct content {
     const char *note;   /* NULL: none */
     bool cut;           /* it is not complete */
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 static struct tcgrr_reader *write_part(const char *path, const struct content *content)
 {

@@ -324,41 +324,19 @@ static void check(enum code code)
     end(&checking);
 }
 
-static void test_x86_64(void **state)
+static void test_code(void **state)
 {
-    (void)state;
-    check(X86_64);
-}
-
-static void test_i386(void **state)
-{
-    (void)state;
-    check(I386);
-}
-
-static void test_a64(void **state)
-{
-    (void)state;
-    check(A64);
-}
-
-static void test_a32(void **state)
-{
-    (void)state;
-    check(A32);
-}
-
-static void test_t32(void **state)
-{
-    (void)state;
-    check(T32);
+    check(*(const enum code *)*state);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_x86_64), cmocka_unit_test(test_i386), cmocka_unit_test(test_a64),
-        cmocka_unit_test(test_a32),    cmocka_unit_test(test_t32),
-    };
+    static enum code which[] = {X86_64, I386, A64, A32, T32};
+    struct CMUnitTest tests[G_N_ELEMENTS(which)];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(which); i++) {
+        tests[i] = (struct CMUnitTest)cmocka_unit_test_prestate(test_code, &which[i]);
+        tests[i].name = codes[which[i]].llvm;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

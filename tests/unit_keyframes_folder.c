@@ -11,6 +11,7 @@
 
 #include "replay/keyframes_folder.h"
 #include "store/error.h"
+#include "tests/check.h"
 
 #define STATE "0123 4567"
 
@@ -41,13 +42,6 @@ static int tear_down(void **state)
     g_free(f->set);
     g_free(f);
     return 0;
-}
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
 }
 
 static void put(const char *folder, const char *name, const char *text)

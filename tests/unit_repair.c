@@ -13,6 +13,7 @@
 #include "record/repair.h"
 #include "store/trace.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define EXECS    5000
 #define CAPACITY 700 /* executions in a chunk */
@@ -30,13 +31,6 @@ struct fixture {
     struct tcgrr_writer *writer;
     struct tcgrr_run run;
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 static void add_sample(struct fixture *f, struct tcgrr_chunk *chunk, uint64_t pc)
 {

@@ -17,6 +17,7 @@
 #include "store/sql/sql.h"
 #include "store/trace.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define INSNS    60000
 #define CAPACITY 2000
@@ -24,13 +25,6 @@
 #define ICOUNT   123456
 
 static const uint32_t sizes[] = {8, 8, 4, 16, 1, 3, 300, 8, 20000};
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 /* "pc", then "r1", "r2", … */
 static struct tcgrr_register_table *make_registers(void)

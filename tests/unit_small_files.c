@@ -22,6 +22,7 @@
 #include "emu/qemu/qemu.h"
 #include "store/error.h"
 #include "store/words.h"
+#include "tests/check.h"
 
 struct fixture {
     char *folder;
@@ -51,13 +52,6 @@ static int tear_down(void **state)
 static void put(const struct fixture *f, const void *bytes, size_t size)
 {
     assert_true(g_file_set_contents(f->path, bytes, (gssize)size, NULL));
-}
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
 }
 
 /* ---- the environment that a program was given ---- */

@@ -17,6 +17,7 @@
 #include "store/trace.h"
 #include "store/symbols.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define INSNS    200000
 #define CAPACITY 2000 /* executions in a chunk */
@@ -56,13 +57,6 @@ static const struct tcgrr_run plain_run = {
     .level = "flow",
     .qemu_icount = -1,
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 /* ---- the traces ---- */
 

@@ -13,6 +13,7 @@
 #include "lockstep/compare.h"
 #include "lockstep/compare_state.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define INSNS    300000
 #define CAPACITY 4000
@@ -46,13 +47,6 @@ struct fixture {
     struct tcgrr_comparison comparison;
     struct tcgrr_compare_options options;
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 static struct tcgrr_register_table *make_table(const struct recording *recording)
 {

@@ -20,6 +20,7 @@
 #include "store/trace.h"
 #include "store/symbols.h"
 #include "tests/stream.h"
+#include "tests/check.h"
 
 #define INSNS    300000
 #define CAPACITY 3000
@@ -58,13 +59,6 @@ static const struct tcgrr_run plain_run = {
     .level = "flow",
     .qemu_icount = -1,
 };
-
-static void check(bool good, GError *error)
-{
-    if (!good) {
-        fail_msg("%s", error ? error->message : "failed without an error");
-    }
-}
 
 static void add_event(struct tcgrr_chunk *chunk, uint8_t kind, uint64_t random)
 {

@@ -57,7 +57,7 @@ static bool parse_addresses(struct log *log, GError **error)
     const GPtrArray *given = log->job->values[AFILTER].texts;
     for (guint i = 0; i < given->len; i++) {
         const char *text = g_ptr_array_index(given, i);
-        const char *digits = g_str_has_prefix(text, "0x") ? text + 2 : text;
+        const char *digits = g_ascii_strncasecmp(text, "0x", 2) == 0 ? text + 2 : text;
         guint64 address;
         if (!g_ascii_string_to_unsigned(digits, 16, 0, UINT64_MAX, &address, NULL)) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "afilter takes an address in hexadecimal, not '%s'",

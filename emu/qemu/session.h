@@ -73,8 +73,8 @@ struct tcgrr_live *tcgrr_session_live(const struct tcgrr_session *session);
 struct tcgrr_process *tcgrr_session_process(const struct tcgrr_session *session);
 
 /*
- * Starts a thread that waits for the guest to shut down, then asks QEMU for its count and ends it; or that
- * waits for QEMU to stop at a replay break. System mode only. The thread owns the QMP connection until it ends.
+ * Starts a thread that waits for the guest to shut down, then asks QEMU for its count and ends it; or that waits for
+ * QEMU to stop at a replay break. System mode only. The thread owns the QMP connection until it ends.
  */
 void tcgrr_session_watch(struct tcgrr_session *session);
 /* Whether the thread saw QEMU stop without a shutdown; the thread has then ended. */

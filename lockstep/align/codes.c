@@ -40,14 +40,14 @@ bool tcgrr_codes_clock(const struct tcgrr_codes *codes, const struct tcgrr_insn_
 bool tcgrr_codes_device(struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk)
 {
     const struct tcgrr_exec *exec = tcgrr_insn_cursor_exec(walk);
-    struct tcgrr_insn_cursor behind_exec = *walk;
-    uint32_t behind = walk->insn + 1;
+    struct tcgrr_insn_cursor after = *walk;
+    uint32_t ran = walk->insn + 1;
 
-    if (behind != exec->ran || behind == exec->block->insns || exec->counted != exec->ran) {
+    if (ran != exec->ran || ran == exec->block->insns || exec->counted != exec->ran) {
         return false;
     }
-    tcgrr_insn_cursor_skip(&behind_exec);
-    const struct tcgrr_exec *next = tcgrr_insn_cursor_exec(&behind_exec);
+    tcgrr_insn_cursor_skip(&after);
+    const struct tcgrr_exec *next = tcgrr_insn_cursor_exec(&after);
     return next && next->block->pc == tcgrr_insn_cursor_pc(walk) + exec->block->lengths[walk->insn] &&
            tcgrr_codes_classes(codes, exec->block)[walk->insn].access != TCGRR_ACCESS_NONE;
 }

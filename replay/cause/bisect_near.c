@@ -12,13 +12,13 @@
 
 #define AFTER 1000000 /* how far after the divergence a replay is given up */
 
-/* How far before the divergence to begin; up to MOST_LEFT, A leaves a keyframe if there is none. */
+/* How far before the divergence to begin; up to MAX_SAVED, A saves a keyframe if none is near. */
 static const tcgrr_icount distances[] = {1000000, 16000000, 128000000, 1024000000, UINT64_C(8192000000)};
-#define MOST_LEFT 128000000
+#define MAX_SAVED 128000000
 
 /*
- * Makes A leave a keyframe this far before the divergence if the one there is too far. One at a time: saving a keyframe
- * takes about as long as replaying 200 million instructions, and the nearest is nearly always enough.
+ * Makes A leave a keyframe this far before the divergence if the last one before that is too far. One at a time,
+ * because saving takes long and the nearest is nearly always enough.
  */
 static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment diverged_at, tcgrr_icount distance, GError **error)
 {
@@ -26,7 +26,7 @@ static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment diverged_at, tcgrr_i
     tcgrr_moment start = tcgrr_replay_pair_keyframe(bisect->pair, 0, place).icount;
     start -= MIN(start, bisect->comparison->aligned[0]);
 
-    if (distance > MOST_LEFT || place - MIN(place, start) < TCGRR_BISECT_FAR) {
+    if (distance > MAX_SAVED || place - MIN(place, start) < TCGRR_BISECT_FAR) {
         tcgrr_replay_pair_end_standing(bisect->pair);
         return true;
     }
@@ -83,7 +83,10 @@ bool tcgrr_bisect_approach(struct tcgrr_bisect *bisect, GError **error)
         }
         struct tcgrr_keyframe keyframe = tcgrr_replay_pair_keyframe(bisect->pair, 0, diverged_at - distances[i]);
         bool same = false;
-        if (keyframe.folder && keyframe.icount < tried && !try_from(bisect, keyframe, &same, error)) {
+        if (!keyframe.folder) {
+            return true; /* nor is there an earlier one, and none could be saved */
+        }
+        if (keyframe.icount < tried && !try_from(bisect, keyframe, &same, error)) {
             return false;
         }
         if (same) {
