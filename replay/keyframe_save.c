@@ -3,6 +3,7 @@
 
 #include "emu/qemu/images.h"
 #include "emu/qemu/qcow2.h"
+#include "emu/qemu/vmstate.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -116,10 +117,12 @@ bool tcgrr_keyframe_can_save(const struct tcgrr_command *command, const char *st
     return !started || command->images->len == 1; /* the keyframe itself */
 }
 
-bool tcgrr_keyframe_save(struct tcgrr_qmp *qmp, const struct tcgrr_command *command, const char *started,
-                         tcgrr_icount icount, const char *folder, GError **error)
+bool tcgrr_keyframe_save(const struct tcgrr_keyframe_machine *machine, tcgrr_icount icount, const char *folder,
+                         GError **error)
 {
     g_autofree char *state = g_build_filename(folder, TCGRR_KEYFRAME_STATE, NULL);
+    const struct tcgrr_command *command = machine->command;
+    struct tcgrr_qmp *qmp = machine->qmp;
     bool good = tcgrr_qcow2_create(state, TCGRR_QCOW2_NO_DISK, error) &&
                 tell(qmp, "blockdev-add",
                      json_pack("{s:s, s:s, s:{s:b}, s:{s:s, s:s, s:s}}", "driver", "qcow2", "node-name", NODE, "cache",
@@ -129,7 +132,9 @@ bool tcgrr_keyframe_save(struct tcgrr_qmp *qmp, const struct tcgrr_command *comm
         return false;
     }
     json_t *nodes = find_nodes(qmp, error);
-    good = nodes && save_state(qmp, nodes, icount, error) && (started || save_images(command->images, folder, error));
+    good = nodes && save_state(qmp, nodes, icount, error) &&
+           (machine->started || save_images(command->images, folder, error));
     json_decref(nodes);
-    return tell(qmp, "blockdev-del", json_pack("{s:s}", "node-name", NODE), good ? error : NULL) && good;
+    return tell(qmp, "blockdev-del", json_pack("{s:s}", "node-name", NODE), good ? error : NULL) && good &&
+           (!machine->written || tcgrr_vmstate_omit_zeros(state, machine->written, error));
 }

@@ -2,7 +2,6 @@
 #include "replay/keyframes_visit.h"
 
 #include "emu/qemu/machine_digest.h"
-#include "replay/keyframe_save.h"
 #include "replay/keyframes_folder.h"
 
 /* QEMU's processor time above which a keyframe is left: between keyframes of the usual distance it is less, even on a
@@ -49,14 +48,13 @@ static void clear_draft(struct tcgrr_keyframe_draft *draft)
     g_clear_pointer(&draft->state, g_free);
 }
 
-void tcgrr_keyframe_draft(struct tcgrr_keyframes *keyframes, struct tcgrr_qmp *qmp, struct tcgrr_process *process,
-                          const struct tcgrr_command *command, const char *started, tcgrr_icount icount,
-                          struct tcgrr_keyframe_draft *draft)
+void tcgrr_keyframe_draft(struct tcgrr_keyframes *keyframes, const struct tcgrr_keyframe_machine *machine,
+                          tcgrr_icount icount, struct tcgrr_keyframe_draft *draft)
 {
     draft->icount = icount;
     draft->folder = tcgrr_keyframes_begin(tcgrr_keyframes_own_folder(keyframes), NULL);
-    draft->state = draft->folder ? tcgrr_machine_digest(qmp, process, NULL) : NULL;
-    if (draft->folder && (!draft->state || !tcgrr_keyframe_save(qmp, command, started, icount, draft->folder, NULL))) {
+    draft->state = draft->folder ? tcgrr_machine_digest(machine->qmp, machine->process, NULL) : NULL;
+    if (draft->folder && (!draft->state || !tcgrr_keyframe_save(machine, icount, draft->folder, NULL))) {
         tcgrr_keyframes_remove(draft->folder, NULL);
         clear_draft(draft);
     }
@@ -84,10 +82,10 @@ void tcgrr_keyframe_draft_end(struct tcgrr_keyframes *keyframes, struct tcgrr_ke
 static bool leave(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player, tcgrr_icount icount, tcgrr_icount to,
                   GError **error)
 {
+    struct tcgrr_keyframe_machine machine = tcgrr_player_machine(player);
     struct tcgrr_keyframe_draft draft = {0};
 
-    tcgrr_keyframe_draft(keyframes, tcgrr_player_qmp(player), tcgrr_player_process(player),
-                         tcgrr_player_command(player), tcgrr_player_started(player), icount, &draft);
+    tcgrr_keyframe_draft(keyframes, &machine, icount, &draft);
     if (!draft.folder) {
         return true;
     }

@@ -31,11 +31,9 @@ struct tcgrr_keyframe_draft {
     char *folder; /* NULL: there is none */
     char *state;  /* emu/qemu/machine_digest.h */
 };
-/* Saves the state of the QEMU of this command, which started from the keyframe `started` (NULL: at the beginning) and
- * is stopped at `icount`. If that fails, there is no draft. */
-void tcgrr_keyframe_draft(struct tcgrr_keyframes *keyframes, struct tcgrr_qmp *qmp, struct tcgrr_process *process,
-                          const struct tcgrr_command *command, const char *started, tcgrr_icount icount,
-                          struct tcgrr_keyframe_draft *draft);
+/* Saves the machine, which is stopped at `icount`. If that fails, there is no draft. */
+void tcgrr_keyframe_draft(struct tcgrr_keyframes *keyframes, const struct tcgrr_keyframe_machine *machine,
+                          tcgrr_icount icount, struct tcgrr_keyframe_draft *draft);
 /*
  * Makes the draft a keyframe if a fresh QEMU that starts from it has the same state, and reaches `to` with the state
  * that the QEMU that saved it has there: `state`; NULL: that is not known. Otherwise, and if `fresh` is NULL, removes

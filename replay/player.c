@@ -6,7 +6,6 @@
 #include "emu/qemu/machine_digest.h"
 #include "emu/qemu/replay_wait.h"
 #include "emu/qemu/scratch.h"
-#include "replay/keyframe_save.h"
 #include "replay/recorded.h"
 #include "store/error.h"
 
@@ -24,6 +23,7 @@ struct tcgrr_player {
     char *qmp_config;
     char *gdb_socket;
     tcgrr_icount first; /* QEMU's own count where the run begins */
+    struct tcgrr_ram_pages *written;
 };
 
 /* ---- starting ---- */
@@ -120,6 +120,7 @@ struct tcgrr_player *tcgrr_player_start(const struct tcgrr_player_options *optio
         tcgrr_player_free(player);
         return NULL;
     }
+    player->written = tcgrr_ram_pages_written(player->qmp, player->process);
     return player;
 }
 
@@ -128,6 +129,7 @@ void tcgrr_player_free(struct tcgrr_player *player)
     if (!player) {
         return;
     }
+    tcgrr_ram_pages_free(player->written);
     tcgrr_qmp_free(player->qmp);
     if (player->process) {
         tcgrr_process_stop(player->process, 0);
@@ -177,24 +179,18 @@ static struct tcgrr_replay_wait wait_for(struct tcgrr_player *player)
                                       .data = player->options.data};
 }
 
-struct tcgrr_qmp *tcgrr_player_qmp(struct tcgrr_player *player)
+struct tcgrr_keyframe_machine tcgrr_player_machine(const struct tcgrr_player *player)
 {
-    return player->qmp;
+    return (struct tcgrr_keyframe_machine){.qmp = player->qmp,
+                                           .process = player->process,
+                                           .command = &player->command,
+                                           .started = player->options.from.folder,
+                                           .written = player->written};
 }
 
-struct tcgrr_process *tcgrr_player_process(struct tcgrr_player *player)
+struct tcgrr_ram_pages *tcgrr_player_take_written(struct tcgrr_player *player)
 {
-    return player->process;
-}
-
-const struct tcgrr_command *tcgrr_player_command(const struct tcgrr_player *player)
-{
-    return &player->command;
-}
-
-const char *tcgrr_player_started(const struct tcgrr_player *player)
-{
-    return player->options.from.folder;
+    return g_steal_pointer(&player->written);
 }
 
 bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error)
@@ -323,7 +319,8 @@ bool tcgrr_player_save(struct tcgrr_player *player, const char *folder, GError *
     if (!tcgrr_player_icount(player, &icount, error)) {
         return false;
     }
-    if (!tcgrr_keyframe_save(player->qmp, &player->command, player->options.from.folder, icount, folder, &problem)) {
+    struct tcgrr_keyframe_machine machine = tcgrr_player_machine(player);
+    if (!tcgrr_keyframe_save(&machine, icount, folder, &problem)) {
         explain_end(player, &problem);
         g_propagate_error(error, problem);
         return false;

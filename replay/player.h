@@ -9,6 +9,7 @@
 #include "emu/qemu/command.h"
 #include "emu/qemu/process.h"
 #include "emu/qemu/qmp.h"
+#include "replay/keyframe_save.h"
 #include "replay/keyframes.h"
 
 struct tcgrr_player;
@@ -43,11 +44,12 @@ const char *tcgrr_player_gdb(const struct tcgrr_player *player);
 /* Whether the guest has shut down and QEMU is stopped at the run's end. */
 bool tcgrr_player_at_end(struct tcgrr_player *player, bool *at_end, GError **error);
 
-/* The parts of the player; owned by it. */
-struct tcgrr_qmp *tcgrr_player_qmp(struct tcgrr_player *player);
-struct tcgrr_process *tcgrr_player_process(struct tcgrr_player *player);
-const struct tcgrr_command *tcgrr_player_command(const struct tcgrr_player *player);
-const char *tcgrr_player_started(const struct tcgrr_player *player); /* the keyframe; NULL: at the beginning */
+/* What it consists of; owned by the player. */
+struct tcgrr_keyframe_machine tcgrr_player_machine(const struct tcgrr_player *player);
+
+/* The pages that QEMU had written when it started, the caller's from now on; the player will then save keyframes of
+ * the full size. NULL: not known, or taken before. */
+struct tcgrr_ram_pages *tcgrr_player_take_written(struct tcgrr_player *player);
 
 /* The current place as reported by QEMU, counted from the run's start. */
 bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error);

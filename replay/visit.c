@@ -16,7 +16,8 @@ struct tcgrr_replay_visit {
     int hang_ms;
     const volatile int *stop;
     struct tcgrr_session *session;
-    int64_t spent; /* of QEMU's time when it began */
+    int64_t spent;                   /* of QEMU's time when it began */
+    struct tcgrr_ram_pages *written; /* before the guest ran; NULL: not known */
     struct tcgrr_keyframe_draft draft;
 };
 
@@ -63,6 +64,7 @@ void tcgrr_replay_visit_free(struct tcgrr_replay_visit *visit)
         if (visit->draft.folder) { /* it did not arrive */
             tcgrr_keyframe_draft_end(visit->keyframes, &visit->draft, NULL, 0, NULL);
         }
+        tcgrr_ram_pages_free(visit->written);
         tcgrr_keyframes_free(visit->keyframes);
         g_free((char *)visit->of.rr_file);
         g_strfreev(visit->of.words);
@@ -91,6 +93,8 @@ tcgrr_icount tcgrr_replay_visit_begin(struct tcgrr_replay_visit *visit, struct t
     if (!tcgrr_keyframe_can_save(tcgrr_session_command(session), visit->start.folder)) {
         visit->place = 0;
     }
+    struct tcgrr_qmp *qmp = visit->place > 0 ? tcgrr_session_qmp(session, NULL) : NULL;
+    visit->written = qmp ? tcgrr_ram_pages_written(qmp, tcgrr_session_process(session)) : NULL;
     return visit->place > 0 ? visit->place : visit->at;
 }
 
@@ -102,8 +106,12 @@ void tcgrr_replay_visit_leave(struct tcgrr_replay_visit *visit)
     bool there = tcgrr_session_ask_icount(session) == (int64_t)visit->place;
 
     if (there && qmp && tcgrr_keyframes_is_worthwhile(visit->keyframes, tcgrr_process_spent(process) - visit->spent)) {
-        tcgrr_keyframe_draft(visit->keyframes, qmp, process, tcgrr_session_command(session), visit->start.folder,
-                             visit->place, &visit->draft);
+        struct tcgrr_keyframe_machine machine = {.qmp = qmp,
+                                                 .process = process,
+                                                 .command = tcgrr_session_command(session),
+                                                 .started = visit->start.folder,
+                                                 .written = visit->written};
+        tcgrr_keyframe_draft(visit->keyframes, &machine, visit->place, &visit->draft);
     }
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/qemu/command.h"
 
-#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "emu/qemu/command_options.h"
@@ -485,36 +483,6 @@ static void add_state(struct builder *builder, const char *path, const char *tag
     add_loading(builder, path, tag);
 }
 
-/* Whether the folder's file system supports sparse files and is local. */
-static bool is_local_disk(const char *folder)
-{
-    struct statfs system;
-
-    return access(folder, W_OK) == 0 && statfs(folder, &system) == 0 &&
-           (system.f_type == EXT4_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC ||
-            system.f_type == BTRFS_SUPER_MAGIC);
-}
-
-/*
- * QEMU reads all of the guest's memory when it loads a snapshot. If the host has to allocate zeroed pages for that, one
- * by one or 2 MiB at a time, this takes up to seconds. With an empty sparse file the pages are in the page cache,
- * shared by all QEMUs that start from keyframes of this trace; each writes only to private copies.
- */
-static void add_memory(struct builder *builder, const char *keyframe)
-{
-    g_autofree char *folder = g_path_get_dirname(keyframe);
-    g_autofree char *path = g_build_filename(folder, TCGRR_KEYFRAME_MEMORY, NULL);
-    bool has_own = has_option(builder, "mem-path", NULL) || has_option(builder, "mem-prealloc", NULL) ||
-                   has_option(builder, "numa", NULL) || has_value(builder, "object", "memory-backend") ||
-                   has_value(builder, "machine", "memory-backend") || has_value(builder, "M", "memory-backend");
-
-    if (!has_own && is_local_disk(folder)) {
-        add(builder, "-mem-path");
-        add(builder, "%s", path);
-        note(builder, "added -mem-path %s: the guest's memory begins as a file without data", path);
-    }
-}
-
 /* Adds the keyframe to start from or, if our scratch files are used, the snapshot from which the run starts. */
 static void add_beginning(struct builder *builder)
 {
@@ -524,7 +492,6 @@ static void add_beginning(struct builder *builder)
         g_autofree char *state = g_build_filename(options->keyframe, TCGRR_KEYFRAME_STATE, NULL);
         g_autofree char *tag = beginning_tag(builder);
         add_state(builder, state, tag);
-        add_memory(builder, options->keyframe);
     } else if (options->scratch && options->start) {
         add_state(builder, options->start, TCGRR_START_TAG);
     }

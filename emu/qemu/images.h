@@ -16,9 +16,7 @@
 #include "emu/qemu/command_options.h"
 #include "store/model.h"
 
-#define TCGRR_KEYFRAME_STATE  "state.qcow2"
-/* A sparse file without data, as large as the guest's memory, which QEMU creates next to the keyframes of a set. */
-#define TCGRR_KEYFRAME_MEMORY "memory"
+#define TCGRR_KEYFRAME_STATE "state.qcow2"
 
 /* The name of the snapshot in every file of the keyframe at `icount`; the files for images also contain earlier
  * snapshots. Owned by the caller. */

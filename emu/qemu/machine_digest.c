@@ -2,11 +2,10 @@
 #include "emu/qemu/machine_digest.h"
 
 #include "emu/qemu/memory_map.h"
+#include "emu/qemu/process_pages.h"
 #include "store/error.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -15,33 +14,6 @@
 #define BATCH_PAGES 256u
 #define UNKNOWN     "-"
 #define DIGITS      16 /* of a digest */
-/* In /proc/PID/pagemap: the page is in memory, or swapped out. */
-#define HAS_CONTENT (UINT64_C(3) << 62)
-
-/* PAGEMAP_SCAN of Linux's documentation, admin-guide/mm/pagemap.rst; headers before 6.7 lack it. */
-struct scan_region {
-    uint64_t start;
-    uint64_t end;
-    uint64_t categories;
-};
-struct scan {
-    uint64_t size; /* of this struct */
-    uint64_t flags;
-    uint64_t start;
-    uint64_t end;
-    uint64_t walk_end; /* how far the scan got; set by the kernel */
-    uint64_t regions;
-    uint64_t regions_room;
-    uint64_t most_pages;
-    uint64_t inverted; /* of these categories a page must have all of `all_of`, and one of `any_of` */
-    uint64_t all_of;
-    uint64_t any_of;
-    uint64_t wanted; /* adjacent pages that agree in these are returned as one region */
-};
-#define SCAN_PAGES   _IOWR('f', 16, struct scan)
-#define SCAN_PRESENT (UINT64_C(1) << 3)
-#define SCAN_SWAPPED (UINT64_C(1) << 4)
-#define SCAN_ZERO    (UINT64_C(1) << 5) /* the shared zero page, mapped where memory was only read */
 
 static char *ask(struct tcgrr_qmp *qmp, const char *command, GError **error)
 {
@@ -65,10 +37,8 @@ struct memory {
 
 static bool open_memory(struct memory *memory, int pid)
 {
-    g_autofree char *path = g_strdup_printf("/proc/%d/pagemap", pid);
-
     memory->pid = pid;
-    memory->pages = open(path, O_RDONLY | O_CLOEXEC);
+    memory->pages = tcgrr_process_pages_open(pid);
     memory->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     memory->buffer = g_malloc0(BATCH_PAGES * memory->page_bytes);
     memory->zeroes = XXH3_64bits(memory->buffer, memory->page_bytes);
@@ -106,90 +76,14 @@ static bool add_pages(struct memory *memory, uint64_t from, uint64_t address, si
     return true;
 }
 
-/* A range of QEMU's addresses, in whole pages. */
-struct span {
-    uint64_t first;
-    uint64_t end;
-};
-
-static void add_span(GArray *spans, uint64_t first, uint64_t end)
-{
-    struct span *last = spans->len > 0 ? &g_array_index(spans, struct span, spans->len - 1) : NULL;
-
-    if (last && last->end == first) {
-        last->end = end;
-    } else {
-        g_array_append_val(spans, ((struct span){first, end}));
-    }
-}
-
-/* Finds the pages of from..end that were written to. Linux 6.7 and later report many at once, and omit those that were
- * only read, of which a QEMU that has loaded or saved a machine has very many. False: this kernel does not support
- * that. */
-static bool scan_pages(const struct memory *memory, uint64_t from, uint64_t end, GArray *spans)
-{
-    struct scan_region regions[BATCH_PAGES];
-    int found = 0;
-
-    for (uint64_t at = from; at < end;) {
-        struct scan scan = {
-            .size = sizeof(scan),
-            .start = at,
-            .end = end,
-            .regions = (uintptr_t)regions,
-            .regions_room = BATCH_PAGES,
-            .inverted = SCAN_ZERO,
-            .all_of = SCAN_ZERO,
-            .any_of = SCAN_PRESENT | SCAN_SWAPPED,
-            .wanted = SCAN_PRESENT,
-        };
-        found = ioctl(memory->pages, SCAN_PAGES, &scan);
-        if (found < 0 || scan.walk_end <= at) {
-            return false;
-        }
-        for (int i = 0; i < found; i++) {
-            add_span(spans, regions[i].start, regions[i].end);
-        }
-        at = scan.walk_end;
-    }
-    return true;
-}
-
-/* Finds the pages of from..end that were accessed, in a way that all kernels support. */
-static bool look_at_pages(const struct memory *memory, uint64_t from, uint64_t end, GArray *spans)
-{
-    uint64_t entries[BATCH_PAGES];
-
-    while (from < end) {
-        size_t count = MIN((end - from) / memory->page_bytes, BATCH_PAGES);
-        ssize_t bytes = (ssize_t)(count * sizeof(*entries));
-        if (pread(memory->pages, entries, (size_t)bytes, (off_t)(from / memory->page_bytes * sizeof(*entries))) !=
-            bytes) {
-            return false;
-        }
-        for (size_t i = 0; i < count; i++, from += memory->page_bytes) {
-            if (entries[i] & HAS_CONTENT) {
-                add_span(spans, from, from + memory->page_bytes);
-            }
-        }
-    }
-    return true;
-}
-
 /* Adds `bytes` at QEMU's address `from`; pages that were never written are left out without being touched. */
 static bool add_range(struct memory *memory, uint64_t from, uint64_t address, uint64_t bytes)
 {
     uint64_t end = from + bytes / memory->page_bytes * memory->page_bytes;
-    g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(struct span));
+    g_autoptr(GArray) spans = tcgrr_process_pages(memory->pages, from, end);
 
-    if (!scan_pages(memory, from, end, spans)) {
-        g_array_set_size(spans, 0);
-        if (!look_at_pages(memory, from, end, spans)) {
-            return false;
-        }
-    }
-    for (guint i = 0; i < spans->len; i++) {
-        struct span span = g_array_index(spans, struct span, i);
+    for (guint i = 0; spans && i < spans->len; i++) {
+        struct tcgrr_page_span span = g_array_index(spans, struct tcgrr_page_span, i);
         for (uint64_t at = span.first; at < span.end; at += BATCH_PAGES * memory->page_bytes) {
             size_t count = (size_t)MIN((span.end - at) / memory->page_bytes, BATCH_PAGES);
             if (!add_pages(memory, at, address + (at - from), count)) {
@@ -197,7 +91,7 @@ static bool add_range(struct memory *memory, uint64_t from, uint64_t address, ui
             }
         }
     }
-    return true;
+    return spans != NULL;
 }
 
 /* QEMU's address of the guest's physical `address`; 0: QEMU does not report it, for example for a device. */

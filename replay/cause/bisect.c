@@ -79,6 +79,7 @@ static bool open_pair(struct tcgrr_bisect *bisect, GError **error)
         .plugin = given->plugin,
         .ignore = given->ignore,
         .approaches = bisect->approaches,
+        .trailing = bisect->trailing,
         .hang_ms = given->hang_ms,
         .stop = given->stop,
     };
@@ -383,6 +384,7 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
 void tcgrr_bisect_clear(struct tcgrr_bisect *bisect)
 {
     tcgrr_replay_pair_free(bisect->pair);
+    tcgrr_trailing_free(bisect->trailing);
     tcgrr_cause_clear(&bisect->cause);
     tcgrr_standalone_clear(&bisect->standalone);
     tcgrr_comparison_clear(&bisect->own);

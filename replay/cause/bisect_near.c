@@ -83,8 +83,8 @@ bool tcgrr_bisect_approach(struct tcgrr_bisect *bisect, GError **error)
         }
         struct tcgrr_keyframe keyframe = tcgrr_replay_pair_keyframe(bisect->pair, 0, diverged_at - distances[i]);
         bool same = false;
-        if (!keyframe.folder) {
-            return true; /* nor is there an earlier one, and none could be saved */
+        if (!keyframe.folder || !tcgrr_replay_pair_can_share(bisect->pair, keyframe)) {
+            return true; /* it is the same with earlier ones */
         }
         if (keyframe.icount < tried && !try_from(bisect, keyframe, &same, error)) {
             return false;

@@ -254,6 +254,7 @@ void tcgrr_bisect_forget(struct tcgrr_bisect *bisect)
     tcgrr_comparison_clear(&bisect->own);
     bisect->own = (struct tcgrr_comparison){0};
     g_clear_pointer(&bisect->pair, tcgrr_replay_pair_free);
+    g_clear_pointer(&bisect->trailing, tcgrr_trailing_free);
     tcgrr_replay_result_clear(&bisect->replay);
     tcgrr_replay_result_clear(&bisect->closer);
     tcgrr_replay_result_clear(&bisect->near);
@@ -297,6 +298,11 @@ bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error)
 
 static void say_replayed(tcgrr_icount icount, void *data)
 {
+    struct tcgrr_bisect *bisect = data;
+
+    if (bisect->trailing) {
+        tcgrr_trailing_follow(bisect->trailing, icount);
+    }
     tcgrr_bisect_say(data,
                      g_strdup_printf("B replays the recording: %" G_GUINT64_FORMAT " instructions compared", icount));
 }
@@ -356,13 +362,36 @@ static bool replay_once(struct tcgrr_bisect *bisect, bool flow_alone, bool same_
     return good;
 }
 
+/* Lets A follow B's replay, unless it has keyframes already: then none needs to be made. */
+static void let_a_follow(struct tcgrr_bisect *bisect)
+{
+    struct tcgrr_rerun_options options = {
+        .reader = bisect->readers[0],
+        .plugin = bisect->options.plugin,
+        .hang_ms = bisect->options.hang_ms,
+        .stop = bisect->options.stop,
+    };
+    struct tcgrr_keyframes_sum sum;
+
+    tcgrr_keyframes_sum(tcgrr_reader_path(bisect->readers[0]), &sum);
+    if (sum.count == 0) {
+        bisect->trailing = tcgrr_trailing_new(&options);
+    }
+}
+
 /* First the flow alone, where that is likely to be enough; then, or if it is the same, with states. */
 static void replay_stepwise(struct tcgrr_bisect *bisect, GError **error)
 {
     const struct tcgrr_comparison *comparison = &bisect->replay.comparison;
 
     bisect->approaches = may_approach(bisect);
+    if (bisect->approaches) {
+        let_a_follow(bisect);
+    }
     bool compared = bisect->approaches && replay_once(bisect, true, false, error);
+    if (!(compared && comparison->diverged)) {
+        g_clear_pointer(&bisect->trailing, tcgrr_trailing_free);
+    }
     if (!(compared && comparison->diverged) && !*bisect->options.stop) {
         g_clear_error(error);
         replay_once(bisect, false, compared && !comparison->diverged, error);

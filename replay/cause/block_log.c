@@ -6,8 +6,13 @@
 
 struct logging {
     struct tcgrr_rerun *rerun;
-    const struct tcgrr_block_log *log;
+    struct tcgrr_block_log log;
+    GThread *thread;
     GError *error;
+};
+
+struct tcgrr_block_logs {
+    struct logging sides[2];
 };
 
 static struct tcgrr_rerun *prepare(const struct tcgrr_block_log *log, GError **error)
@@ -34,10 +39,10 @@ static gpointer run(gpointer data)
 {
     struct logging *logging = data;
 
-    for (tcgrr_icount near = logging->log->from;; near = 0) {
+    for (tcgrr_icount near = logging->log.from;; near = 0) {
         struct tcgrr_paused *paused = tcgrr_paused_start(logging->rerun, near, false, &logging->error);
         bool again = paused && tcgrr_paused_doubtful(paused);
-        bool good = paused && tcgrr_paused_go(paused, logging->log->until, &logging->error);
+        bool good = paused && tcgrr_paused_go(paused, logging->log.until, &logging->error);
         tcgrr_paused_free(paused);
         if (good || !again || logging->error->code == TCGRR_ERROR_STOPPED) {
             return GINT_TO_POINTER(good);
@@ -46,20 +51,38 @@ static gpointer run(gpointer data)
     }
 }
 
-bool tcgrr_block_logs(const struct tcgrr_block_log logs[2], GError **error)
+struct tcgrr_block_logs *tcgrr_block_logs_start(const struct tcgrr_block_log logs[2], GError **error)
 {
-    struct logging logging[2] = {{.log = &logs[0]}, {.log = &logs[1]}};
+    struct tcgrr_block_logs *started = g_new0(struct tcgrr_block_logs, 1);
 
-    logging[0].rerun = prepare(&logs[0], error);
-    logging[1].rerun = logging[0].rerun ? prepare(&logs[1], error) : NULL;
-    bool good = logging[1].rerun != NULL;
-    if (good) {
-        good = tcgrr_both_sides(run, &logging[0], &logging[1]);
-        if (!good) {
-            tcgrr_propagate_first(error, logging[0].error, logging[1].error);
+    for (int side = 0; side < 2; side++) {
+        started->sides[side].log = logs[side];
+        started->sides[side].rerun = prepare(&logs[side], error);
+        if (!started->sides[side].rerun) {
+            tcgrr_block_logs_finish(started, NULL);
+            return NULL;
         }
     }
-    tcgrr_rerun_free(logging[0].rerun);
-    tcgrr_rerun_free(logging[1].rerun);
+    for (int side = 0; side < 2; side++) {
+        started->sides[side].thread = g_thread_new("tcgrr-log", run, &started->sides[side]);
+    }
+    return started;
+}
+
+bool tcgrr_block_logs_finish(struct tcgrr_block_logs *logs, GError **error)
+{
+    bool good = true;
+
+    for (int side = 0; logs && side < 2; side++) {
+        struct logging *logging = &logs->sides[side];
+        good = (!logging->thread || GPOINTER_TO_INT(g_thread_join(logging->thread))) && good;
+        tcgrr_rerun_free(logging->rerun);
+    }
+    if (logs) {
+        if (!good) {
+            tcgrr_propagate_first(error, logs->sides[0].error, logs->sides[1].error);
+        }
+        g_free(logs);
+    }
     return good;
 }

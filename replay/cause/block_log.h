@@ -14,10 +14,15 @@ struct tcgrr_block_log {
     const char *path;   /* of the log */
 };
 
+struct tcgrr_block_logs;
+
 /*
- * Replays both runs at the same time and has each QEMU log its translation of the code: guest instructions, TCG
- * operations before and after the optimizer, host instructions.
+ * Starts replaying both runs, in two threads, with each QEMU logging its translation of the code: guest instructions,
+ * TCG operations before and after the optimizer, host instructions. What `logs` points to must outlive the result.
+ * Until the end only the calling thread may use the readers.
  */
-bool tcgrr_block_logs(const struct tcgrr_block_log logs[2], GError **error);
+struct tcgrr_block_logs *tcgrr_block_logs_start(const struct tcgrr_block_log logs[2], GError **error);
+/* Waits until both logs are written, and frees it. NULL is allowed, and is no error. */
+bool tcgrr_block_logs_finish(struct tcgrr_block_logs *logs, GError **error);
 
 #endif

@@ -24,7 +24,8 @@ struct bundle {
     const struct tcgrr_cause *found;
     const char *target;
     struct tcgrr_qemu qemus[2];
-    bool copied; /* A's trace is in it */
+    struct tcgrr_block_logs *logs; /* while they are written */
+    bool copied;                   /* A's trace is in it */
     uint64_t block;
     uint64_t block_bytes;
 };
@@ -149,7 +150,8 @@ static struct tcgrr_keyframe find_keyframe(const struct bundle *bundle, int side
     return tcgrr_replay_pair_keyframe(bundle->bisect->pair, side, before > 0 ? before - 1 : 0);
 }
 
-static bool write_logs(struct bundle *bundle, GError **error)
+/* They are being written in the background then. */
+static bool start_logs(struct bundle *bundle, GError **error)
 {
     const struct tcgrr_bisect *bisect = bundle->bisect;
     const struct tcgrr_comparison *comparison = bisect->comparison;
@@ -177,7 +179,8 @@ static bool write_logs(struct bundle *bundle, GError **error)
         };
     }
     tcgrr_bisect_say(bisect, g_strdup("both show how they translate the block"));
-    return tcgrr_block_logs(logs, error);
+    bundle->logs = tcgrr_block_logs_start(logs, error);
+    return bundle->logs != NULL;
 }
 
 /* ---- registers ---- */
@@ -401,11 +404,13 @@ bool tcgrr_bundle_fill(struct tcgrr_bisect *bisect, const struct tcgrr_bundle_op
                             .found = &bisect->cause,
                             .target = tcgrr_reader_run(bisect->readers[0])->target};
 
-    bool good = probe(&bundle, error) && find_block(&bundle, error) && write_logs(&bundle, error) &&
+    bool good = probe(&bundle, error) && find_block(&bundle, error) && start_logs(&bundle, error) &&
                 write_window(&bundle, 0, error) &&
                 (bisect->readers[0] == bisect->readers[1] || write_window(&bundle, 1, error)) &&
                 (!bundle.found->scene.registers[0] || write_registers(&bundle, error)) && copy_trace(&bundle, error);
-    good = good && make_standalone(&bundle, error) && write_finding(&bundle, error) && write_readme(&bundle, error);
+    good = good && make_standalone(&bundle, error);
+    good = tcgrr_block_logs_finish(bundle.logs, good ? error : NULL) && good;
+    good = good && write_finding(&bundle, error) && write_readme(&bundle, error);
     tcgrr_qemu_clear(&bundle.qemus[0]);
     tcgrr_qemu_clear(&bundle.qemus[1]);
     return good;

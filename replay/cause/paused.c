@@ -122,6 +122,11 @@ void tcgrr_rerun_free(struct tcgrr_rerun *rerun)
     g_free(rerun);
 }
 
+const struct tcgrr_qemu *tcgrr_rerun_qemu(const struct tcgrr_rerun *rerun)
+{
+    return rerun->qemu;
+}
+
 /* ---- where it starts ---- */
 
 /* The last one up to `icount` that was left on the way. */
@@ -356,6 +361,11 @@ bool tcgrr_rerun_leave_keyframe(struct tcgrr_rerun *rerun, struct tcgrr_paused *
     }
     g_clear_error(&problem); /* whatever it is, what starts next says so */
     return true;
+}
+
+struct tcgrr_ram_pages *tcgrr_paused_take_written(struct tcgrr_paused *paused)
+{
+    return paused->player ? tcgrr_player_take_written(paused->player) : NULL;
 }
 
 bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused)

@@ -9,6 +9,7 @@
 #include "emu/plugin/peek.h"
 #include "emu/qemu/gdb.h"
 #include "emu/qemu/qemu.h"
+#include "emu/qemu/ram_pages.h"
 #include "replay/keyframes.h"
 #include "store/trace.h"
 
@@ -35,6 +36,9 @@ struct tcgrr_rerun_options {
 struct tcgrr_rerun *tcgrr_rerun_new(const struct tcgrr_rerun_options *options, GError **error);
 /* Removes the folder. Free everything that was started before. NULL is allowed. */
 void tcgrr_rerun_free(struct tcgrr_rerun *rerun);
+
+/* The QEMU that it starts; owned by the rerun. */
+const struct tcgrr_qemu *tcgrr_rerun_qemu(const struct tcgrr_rerun *rerun);
 
 /*
  * Lets it also start from the keyframes of `lender` up to `until`, because up to there both do the same. `lender` must
@@ -68,6 +72,10 @@ void tcgrr_paused_free(struct tcgrr_paused *paused);
  */
 bool tcgrr_rerun_leave_keyframe(struct tcgrr_rerun *rerun, struct tcgrr_paused *standing, tcgrr_icount place,
                                 GError **error);
+
+/* The pages that QEMU had written when it started (tcgrr_ram_pages_written()), the caller's from now on; NULL: not
+ * known, or taken before. */
+struct tcgrr_ram_pages *tcgrr_paused_take_written(struct tcgrr_paused *paused);
 
 /* The current place. */
 tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "emu/qemu/images.h"
+#include "emu/qemu/vmstate.h"
 #include "store/error.h"
 
 static void pair_registers(struct tcgrr_replay_pair *pair)
@@ -37,8 +39,11 @@ static gpointer probe_side(gpointer data)
     const struct tcgrr_replay_pair_options *options = &opening->pair->options;
     struct tcgrr_qemu *qemu = &opening->pair->qemus[opening->side];
 
-    if (options->known[opening->side]) {
-        tcgrr_qemu_copy(qemu, options->known[opening->side]);
+    const struct tcgrr_rerun *rerun = opening->pair->reruns[opening->side];
+    const struct tcgrr_qemu *known = rerun ? tcgrr_rerun_qemu(rerun) : options->known[opening->side];
+
+    if (known) {
+        tcgrr_qemu_copy(qemu, known);
         return GINT_TO_POINTER(true);
     }
     bool good = tcgrr_qemu_probe(qemu_of(options, opening->side), options->plugin, qemu, &opening->error);
@@ -58,16 +63,20 @@ static bool prepare_side(struct tcgrr_replay_pair *pair, int side, bool alone, G
         .stop = options->stop,
     };
     pair->sides[side] = tcgrr_run_source_stored(options->readers[side], error);
-    pair->reruns[side] = pair->sides[side] ? tcgrr_rerun_new(&rerun, error) : NULL;
+    if (pair->sides[side] && !pair->reruns[side]) {
+        pair->reruns[side] = tcgrr_rerun_new(&rerun, error);
+    }
     pair->decoders[side] = tcgrr_decoder_new(pair->qemus[side].target);
-    return pair->reruns[side] != NULL;
+    return pair->sides[side] && pair->reruns[side];
 }
 
 static gpointer learn_registers(gpointer data)
 {
     struct opening *opening = data;
     struct tcgrr_replay_pair *pair = opening->pair;
-    struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[opening->side], 0, false, &opening->error);
+    struct tcgrr_paused *paused = opening->side == 0 ? g_steal_pointer(&pair->standing) : NULL;
+
+    paused = paused ? paused : tcgrr_paused_start(pair->reruns[opening->side], 0, false, &opening->error);
 
     if (paused) {
         pair->registers[opening->side] = tcgrr_register_layout_ref(tcgrr_paused_registers(paused));
@@ -75,9 +84,12 @@ static gpointer learn_registers(gpointer data)
     bool good = paused != NULL;
     if (opening->side == 0 && pair->options.approaches) {
         pair->standing = paused;
-    } else {
-        tcgrr_paused_free(paused);
+        return GINT_TO_POINTER(good);
     }
+    if (paused && pair->options.approaches) {
+        pair->written = tcgrr_paused_take_written(paused);
+    }
+    tcgrr_paused_free(paused);
     return GINT_TO_POINTER(good);
 }
 
@@ -96,6 +108,9 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_o
     struct tcgrr_replay_pair *pair = g_new0(struct tcgrr_replay_pair, 1);
 
     pair->options = *options;
+    if (options->trailing) {
+        pair->standing = tcgrr_trailing_take(options->trailing, &pair->reruns[0]);
+    }
     if (!for_both(pair, probe_side, error) || !prepare_side(pair, 0, false, error) ||
         !prepare_side(pair, 1, false, error) || !for_both(pair, learn_registers, error)) {
         tcgrr_replay_pair_free(pair);
@@ -204,6 +219,7 @@ void tcgrr_replay_pair_free(struct tcgrr_replay_pair *pair)
         return;
     }
     tcgrr_paused_free(pair->standing);
+    tcgrr_ram_pages_free(pair->written);
     for (int side = 0; side < 2; side++) {
         tcgrr_rerun_free(pair->reruns[side]);
         tcgrr_register_layout_unref(pair->registers[side]);
@@ -246,6 +262,12 @@ bool tcgrr_replay_pair_leave_keyframe(struct tcgrr_replay_pair *pair, tcgrr_mome
 void tcgrr_replay_pair_end_standing(struct tcgrr_replay_pair *pair)
 {
     tcgrr_paused_free(g_steal_pointer(&pair->standing));
+}
+
+bool tcgrr_replay_pair_can_share(const struct tcgrr_replay_pair *pair, struct tcgrr_keyframe keyframe)
+{
+    g_autofree char *state = g_build_filename(keyframe.folder, TCGRR_KEYFRAME_STATE, NULL);
+    return tcgrr_vmstate_covers(state, pair->written);
 }
 
 void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment)

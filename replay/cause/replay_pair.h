@@ -8,6 +8,7 @@
 
 #include "replay/cause/inputs.h"
 #include "replay/cause/paused.h"
+#include "replay/cause/trailing.h"
 #include "store/isa/registers.h"
 
 /* Instructions in common since the start. */
@@ -22,6 +23,8 @@ struct tcgrr_replay_pair_options {
     const char *plugin;
     const char *const *ignore; /* names of registers that are not compared, NULL-terminated; NULL: none */
     bool approaches; /* A will leave keyframes: keep the QEMU that was started to learn its registers, to make them */
+    struct tcgrr_trailing *trailing; /* that QEMU, which stands near the place already; NULL: it is started here. Has
+                                        to outlive the pair */
     int hang_ms;
     const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED */
 };
@@ -63,6 +66,8 @@ struct tcgrr_keyframe tcgrr_replay_pair_keyframe(const struct tcgrr_replay_pair 
 bool tcgrr_replay_pair_leave_keyframe(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error);
 /* Ends that QEMU, if there is one. */
 void tcgrr_replay_pair_end_standing(struct tcgrr_replay_pair *pair);
+/* Whether B can start from this keyframe of A's: it gets all of the memory from it (emu/qemu/vmstate.h). */
+bool tcgrr_replay_pair_can_share(const struct tcgrr_replay_pair *pair, struct tcgrr_keyframe keyframe);
 /* A's keyframe at `moment` is good, and B does the same up to there: makes B start from A's keyframes up to that one,
  * too. */
 void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment);
