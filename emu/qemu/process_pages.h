@@ -16,8 +16,8 @@ struct tcgrr_page_span {
 int tcgrr_process_pages_open(int pid);
 
 /*
- * The pages with any of from..end-1 that were written to, as struct tcgrr_page_span, ascending; owned by the caller. On Linux
- * before 6.7 those that were only read are among them. NULL if that cannot be read.
+ * The pages with any of from..end-1 that were written to, as struct tcgrr_page_span, ascending; owned by the caller. On
+ * Linux before 6.7 those that were only read are among them. NULL if that cannot be read.
  */
 GArray *tcgrr_process_pages(int pages, uint64_t from, uint64_t end);
 

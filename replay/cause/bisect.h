@@ -60,7 +60,7 @@ struct tcgrr_bisect {
     bool approaches;                   /* B can start from A's keyframes */
     struct tcgrr_replay_result near;   /* a replay of both from `keyframe` on, if it diverges as `replay` does */
     struct tcgrr_keyframe keyframe;    /* A's keyframe; the beginning if there is none */
-    struct tcgrr_trailing *trailing;   /* A, while B replays the flow alone; NULL: it does not follow */
+    struct tcgrr_trailing *trailing;   /* A, while B replays; NULL: it does not follow */
     struct tcgrr_replay_pair *pair;    /* the runs that the search examines; NULL: none yet */
     struct tcgrr_comparison own;       /* the comparison of two recordings */
     const struct tcgrr_comparison *comparison; /* the comparison that counts; NULL: not compared yet */

@@ -344,24 +344,6 @@ static bool may_approach(const struct tcgrr_bisect *bisect)
            strcmp(run->qemu_version, bisect->probed.version) == 0 && bisect->how.from[0].kind == TCGRR_POSITION_NONE;
 }
 
-/* `flow_alone`: without states. `same_flow`: with, until they differ; the flow does not. */
-static bool replay_once(struct tcgrr_bisect *bisect, bool flow_alone, bool same_flow, GError **error)
-{
-    struct tcgrr_replay_options options = tcgrr_bisect_replay_options(bisect);
-    tcgrr_icount compared = bisect->replay.comparison.compared;
-
-    tcgrr_replay_result_clear(&bisect->replay);
-    bisect->replay = (struct tcgrr_replay_result){0};
-    bisect->flow_alone = flow_alone;
-    options.states = !flow_alone;
-    options.compare.data_ends = same_flow;
-    bool good = tcgrr_replay(bisect->readers[0], &options, &bisect->replay, error);
-    if (good && same_flow) {
-        bisect->replay.comparison.compared = compared;
-    }
-    return good;
-}
-
 /* Lets A follow B's replay, unless it has keyframes already: then none needs to be made. */
 static void let_a_follow(struct tcgrr_bisect *bisect)
 {
@@ -379,19 +361,37 @@ static void let_a_follow(struct tcgrr_bisect *bisect)
     }
 }
 
+/* `flow_alone`: without states. `same_flow`: with, until they differ; the flow does not. */
+static bool replay_once(struct tcgrr_bisect *bisect, bool flow_alone, bool same_flow, GError **error)
+{
+    struct tcgrr_replay_options options = tcgrr_bisect_replay_options(bisect);
+    tcgrr_icount compared = bisect->replay.comparison.compared;
+
+    tcgrr_replay_result_clear(&bisect->replay);
+    bisect->replay = (struct tcgrr_replay_result){0};
+    bisect->flow_alone = flow_alone;
+    options.states = !flow_alone;
+    options.compare.data_ends = same_flow;
+    if (bisect->approaches) {
+        let_a_follow(bisect);
+    }
+    bool good = tcgrr_replay(bisect->readers[0], &options, &bisect->replay, error);
+    if (!good || !bisect->replay.comparison.diverged) {
+        g_clear_pointer(&bisect->trailing, tcgrr_trailing_free);
+    }
+    if (good && same_flow) {
+        bisect->replay.comparison.compared = compared;
+    }
+    return good;
+}
+
 /* First the flow alone, where that is likely to be enough; then, or if it is the same, with states. */
 static void replay_stepwise(struct tcgrr_bisect *bisect, GError **error)
 {
     const struct tcgrr_comparison *comparison = &bisect->replay.comparison;
 
     bisect->approaches = may_approach(bisect);
-    if (bisect->approaches) {
-        let_a_follow(bisect);
-    }
     bool compared = bisect->approaches && replay_once(bisect, true, false, error);
-    if (!(compared && comparison->diverged)) {
-        g_clear_pointer(&bisect->trailing, tcgrr_trailing_free);
-    }
     if (!(compared && comparison->diverged) && !*bisect->options.stop) {
         g_clear_error(error);
         replay_once(bisect, false, compared && !comparison->diverged, error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A replays its recording a little behind B's first replay, in a thread of its own. When B diverges, A already stands
+ * A replays its recording a little behind B's replay, in a thread of its own. When B diverges, A already stands
  * near that place, and can leave a keyframe there without being replayed from the beginning once more.
  */
 #ifndef TCGRR_REPLAY_TRAILING_H
