@@ -227,6 +227,18 @@ uint64_t tcgrr_keyframes_max_bytes(const char *trace)
     return known ? bytes : TCGRR_KEYFRAMES_MAX;
 }
 
+void tcgrr_keyframes_tidy(const char *trace, const char *own)
+{
+    g_autofree char *all = tcgrr_keyframes_folder(trace);
+    g_autofree char *limit = max_file(trace);
+
+    g_rmdir(own);
+    g_autoptr(GPtrArray) left = list_files(all);
+    if (left->len == 1 && g_unlink(limit) == 0) {
+        g_rmdir(all);
+    }
+}
+
 void tcgrr_keyframes_set_max_bytes(const char *trace, uint64_t bytes)
 {
     g_autofree char *all = tcgrr_keyframes_folder(trace);

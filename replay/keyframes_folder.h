@@ -20,6 +20,8 @@ bool tcgrr_keyframes_keep(const char *made, const char *folder, tcgrr_icount ico
 bool tcgrr_keyframes_is_sealed(const char *keyframe, tcgrr_icount icount, char **state);
 /* Removes a keyframe, which need not exist any more. Processes that are starting from it fail. */
 void tcgrr_keyframes_discard(const char *keyframe);
+/* Removes the folder `own` of a set if it is empty, and that of all keyframes of the trace if none is left in it. */
+void tcgrr_keyframes_tidy(const char *trace, const char *own);
 /* Removes a folder with everything in it. */
 bool tcgrr_keyframes_remove(const char *folder, GError **error);
 /* Bytes on the disk. */

@@ -400,6 +400,7 @@ bool tcgrr_keyframes_make(struct tcgrr_keyframes *keyframes, const struct tcgrr_
     bool good = make(&making, error);
     g_ptr_array_unref(making.trials);
     tcgrr_rrlog_free(making.log);
+    tcgrr_keyframes_tidy(tcgrr_reader_path(of->reader), tcgrr_keyframes_own_folder(keyframes));
     tcgrr_keyframes_look(keyframes);
     return good;
 }
