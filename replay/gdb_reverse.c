@@ -125,12 +125,16 @@ static char *find_watch(const char *reply)
     return name ? g_strndup(name, strcspn(name, ";") + 1) : NULL;
 }
 
-static bool note_hit(struct looking *looking, GError **error)
+/* `before`: a watchpoint's, which stopped before the access. */
+static bool note_hit(struct looking *looking, bool before, GError **error)
 {
     struct hit *last = &looking->last;
 
     clear_hit(last);
-    *last = (struct hit){.there = true, .icount = looking->stands, .why = find_watch(looking->stub.wire->payload->str)};
+    *last = (struct hit){.there = true,
+                         .before = before,
+                         .icount = looking->stands,
+                         .why = find_watch(looking->stub.wire->payload->str)};
     last->watch = last->why != NULL;
     if (tcgrr_gdb_is_eventful(looking->server, looking->stands)) {
         last->registers = tcgrr_stub_registers(&looking->stub, error);
@@ -150,59 +154,57 @@ static bool move(struct looking *looking, const char *how, bool *watch, GError *
     return true;
 }
 
-/*
- * Steps off the place of a hit, which is stopped at again otherwise. Of a watchpoint some machines stop before the
- * access, and again at each try: *before.
- */
-static bool step_off(struct looking *looking, bool *before, GError **error)
+/* Steps over an access before which a watchpoint stops at each try. */
+static bool pass_access(struct looking *looking, GError **error)
 {
-    tcgrr_icount stood = looking->stands;
     struct tcgrr_gdb_server *server = looking->server;
-    bool watch = false;
+    bool watch;
 
-    *before = false;
-    if (!move(looking, "s", &watch, error)) {
-        return false;
-    }
-    *before = watch && looking->stands == stood;
-    if (!watch) {
-        return true;
-    }
-    if (!*before) {
-        return looking->stands >= looking->until || note_hit(looking, error);
-    }
     return tcgrr_stub_points(server, &looking->stub, TCGRR_GDB_WATCHES, false, error) &&
            move(looking, "s", &watch, error) &&
            tcgrr_stub_points(server, &looking->stub, TCGRR_GDB_WATCHES, true, error);
 }
 
-/* Goes through the stretch from `from` on; the last hit is in looking->last. */
-static bool look_through(struct looking *looking, tcgrr_icount from, bool *before, GError **error)
+/*
+ * Goes through the stretch up to looking->until; the last hit is in looking->last. A breakpoint has to be stepped off,
+ * because it stops there again otherwise. A watchpoint must not be: the place after its access may have a breakpoint.
+ * It stops at the same place again only on machines that stop before the access.
+ */
+static bool find_hits(struct looking *looking, GError **error)
+{
+    bool off = false; /* a breakpoint's place is left */
+
+    while (looking->stands < looking->until) {
+        tcgrr_icount stood = looking->stands;
+        bool watch;
+        if (!move(looking, off ? "s" : "c", &watch, error)) {
+            return false;
+        }
+        if (looking->stands > looking->until || (looking->stands == looking->until && !watch)) {
+            return true;
+        }
+        if (off && !watch) {
+            off = false;
+            continue;
+        }
+        bool before = watch && looking->stands == stood;
+        if (!note_hit(looking, before, error) || (before && !pass_access(looking, error))) {
+            return false;
+        }
+        off = !watch;
+    }
+    return true;
+}
+
+/* Starts at `from` and looks from there on. */
+static bool look_through(struct looking *looking, tcgrr_icount from, GError **error)
 {
     struct tcgrr_gdb_server *server = looking->server;
 
     looking->stands = from;
-    if (!tcgrr_stub_start(server, from, &looking->stub, error) ||
-        !tcgrr_player_break(looking->stub.player, looking->until, error) ||
-        !tcgrr_stub_points(server, &looking->stub, TCGRR_GDB_POINTS, true, error)) {
-        return false;
-    }
-    while (looking->stands < looking->until) {
-        bool watch;
-        if (!move(looking, "c", &watch, error)) {
-            return false;
-        }
-        bool past = looking->stands >= looking->until && !(watch && looking->stands == looking->until);
-        bool of_watch = false;
-        if (past || !note_hit(looking, error)) {
-            return past;
-        }
-        if (looking->stands < looking->until && !step_off(looking, &of_watch, error)) {
-            return false;
-        }
-        *before = *before || of_watch;
-    }
-    return true;
+    return tcgrr_stub_start(server, from, &looking->stub, error) &&
+           tcgrr_player_break(looking->stub.player, looking->until, error) &&
+           tcgrr_stub_points(server, &looking->stub, TCGRR_GDB_POINTS, true, error) && find_hits(looking, error);
 }
 
 /*
@@ -255,10 +257,8 @@ bool tcgrr_gdb_run_back(struct tcgrr_gdb_server *server, struct tcgrr_gdb_found 
         while (from > 0 && tcgrr_gdb_is_eventful(server, from)) {
             from--;
         }
-        bool before = false;
-        bool good = look_through(&looking, from, &before, error);
+        bool good = look_through(&looking, from, error);
         tcgrr_stub_clear(&looking.stub);
-        looking.last.before = looking.last.watch && before;
         good = good && (!looking.last.there || land_at_hit(server, &looking.last, found, error));
         bool there = looking.last.there;
         clear_hit(&looking.last);

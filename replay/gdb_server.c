@@ -184,10 +184,10 @@ static bool lets_run(const char *payload)
     return (*payload && strchr("cCsS", *payload)) || g_str_has_prefix(payload, "vCont;");
 }
 
-/* Whether the packet would change the run. */
+/* Whether the packet would change the run: registers, memory, or where it goes on. */
 static bool changes(const char *payload)
 {
-    return strchr("GPMX", *payload);
+    return strchr("GPMX", *payload) || (strchr("cs", *payload) && payload[1]);
 }
 
 /* *pass: the stub is to answer. *gone: gdb leaves, and with *killed wants the run to end. */
@@ -238,11 +238,17 @@ static bool hear_client(struct tcgrr_gdb_server *server, bool *gone, bool *kille
         }
         bool pass = client->frame->str[0] == 3;
         server->interrupted = server->interrupted || pass;
-        g_autofree char *payload =
-            pass ? NULL : g_strndup(client->frame->str + 1, strcspn(client->frame->str, "#") - 1);
         g_autoptr(GString) frame = g_string_new_len(client->frame->str, (gssize)client->frame->len);
-        if (payload && !take(server, payload, &pass, gone, killed, error)) {
-            return false;
+        if (!pass) {
+            /* What the stub would read, in which any character can be escaped. */
+            if (!tcgrr_gdb_wire_expand(client, NULL)) {
+                *gone = true;
+                return true;
+            }
+            g_autofree char *payload = g_strdup(client->payload->str);
+            if (!take(server, payload, &pass, gone, killed, error)) {
+                return false;
+            }
         }
         if (pass) {
             g_string_append_len(server->stub.wire->output, frame->str, (gssize)frame->len);

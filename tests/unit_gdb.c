@@ -7,9 +7,11 @@
 
 #include <cmocka.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "emu/qemu/gdb_features.h"
-#include "emu/qemu/gdb_packet.h"
+#include "emu/qemu/gdb_wire.h"
 #include "store/error.h"
 
 /* Takes one packet out of `text`; its payload, or NULL if there is none. Both are owned by the caller. */
@@ -276,6 +278,96 @@ static void test_malformed_features(void **unused)
     g_string_free(many, TRUE);
 }
 
+/* ---- a connection whose other end is slow, or leaves ---- */
+
+#define HEAP ((size_t)3 << 20) /* more than a socket takes at once */
+
+struct reader {
+    int fd;
+    size_t wanted; /* bytes, before it closes */
+    GString *got;
+};
+
+static gpointer read_slowly(gpointer data)
+{
+    struct reader *reader = data;
+    char bytes[65536];
+    ssize_t n = 1;
+
+    while (n > 0 && reader->got->len < reader->wanted) {
+        g_usleep(1000);
+        n = recv(reader->fd, bytes, MIN(sizeof(bytes), reader->wanted - reader->got->len), 0);
+        g_string_append_len(reader->got, bytes, MAX(n, 0));
+    }
+    close(reader->fd);
+    return NULL;
+}
+
+static void test_slow_reader(void **unused)
+{
+    for (int leaves = 0; leaves < 2; leaves++) {
+        g_autofree char *payload = g_strnfill(HEAP, 'a');
+        g_autoptr(GString) whole = g_string_new(NULL);
+        struct reader reader = {.got = g_string_new(NULL)};
+        GError *error = NULL;
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+        tcgrr_gdb_packet_append(whole, payload);
+        reader.fd = fds[1];
+        reader.wanted = leaves ? HEAP / 4 : whole->len;
+        struct tcgrr_gdb_wire *wire = tcgrr_gdb_wire_new(fds[0], "the other end");
+        tcgrr_gdb_wire_put(wire, payload);
+        GThread *thread = g_thread_new("reader", read_slowly, &reader);
+        assert_int_equal(tcgrr_gdb_wire_flush(wire, &error), !leaves);
+        g_thread_join(thread);
+        if (leaves) {
+            assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+            assert_string_equal(error->message, "the other end closed its connection");
+        } else {
+            assert_null(error);
+            assert_int_equal(wire->output->len, 0);
+            assert_true(g_string_equal(reader.got, whole));
+        }
+        g_clear_error(&error);
+        g_string_free(reader.got, TRUE);
+        tcgrr_gdb_wire_free(wire);
+    }
+}
+
+/* Whole packets before it leaves are taken; what comes in its parts is put together. */
+static void test_parts_and_end(void **unused)
+{
+    GError *error = NULL;
+    bool found;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    struct tcgrr_gdb_wire *wire = tcgrr_gdb_wire_new(fds[0], "the other end");
+    assert_int_equal(send(fds[1], "+$O", 3, 0), 3);
+    assert_true(tcgrr_gdb_wire_receive(wire, 0, &found, &error) && !found);
+    assert_int_equal(send(fds[1], "K#9a$T05#b9$0*#5a", 17, 0), 17);
+    close(fds[1]);
+    assert_true(tcgrr_gdb_wire_receive(wire, 0, &found, &error) && found);
+    assert_string_equal(wire->frame->str, "$OK#9a");
+    assert_string_equal(wire->output->str, "+");
+    assert_true(tcgrr_gdb_wire_receive(wire, 0, &found, &error) && found);
+    assert_true(tcgrr_gdb_wire_expand(wire, &error));
+    assert_string_equal(wire->payload->str, "T05");
+    assert_true(tcgrr_gdb_wire_receive(wire, 0, &found, &error) && found);
+    assert_false(tcgrr_gdb_wire_expand(wire, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
+    assert_string_equal(error->message, "the other end: it sent a packet that ends within an escape");
+    g_clear_error(&error);
+    assert_false(tcgrr_gdb_wire_receive(wire, 0, &found, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+    g_clear_error(&error);
+    assert_false(tcgrr_gdb_wire_answer(wire, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+    g_clear_error(&error);
+    tcgrr_gdb_wire_free(wire);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +384,8 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_includes),
         cmocka_unit_test(test_malformed_features),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_parts_and_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
