@@ -374,6 +374,11 @@ static bool read_texts(struct tcgrr_reader *reader, GError **error)
            tcgrr_reader_need_text(reader, 0, error);
 }
 
+static bool read_text(struct tcgrr_reader *reader, GError **error)
+{
+    return tcgrr_reader_blocks(reader, NULL) && tcgrr_reader_need_text(reader, 0, error);
+}
+
 static bool read_region(struct tcgrr_reader *reader, GError **error)
 {
     uint64_t first;
@@ -419,6 +424,7 @@ static const struct {
     {"DROP TABLE register", read_registers},
     {"DROP TABLE block", read_blocks},
     {"DROP TABLE block_text", read_texts},
+    {"DROP TABLE block_text", read_text},
     {"DROP TABLE region", read_region},
     {"DROP TABLE region", read_device},
     {"DROP TABLE device", read_device},

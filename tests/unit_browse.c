@@ -420,6 +420,53 @@ static void leave_out_wrong_bookmarks(const char *path)
     assert_int_equal(g_unlink(copy), 0);
 }
 
+/* Whatever the order in which they are made, and changed. */
+static void keeps_bookmarks_in_order(struct fixture *fixture)
+{
+    static const struct {
+        guint place;
+        const char *text;
+    } made[] = {{100, "c"}, {300, "e"}, {10, "a"}, {200, "d"}, {50, "b"}, {300, "f"}, {10, ""}};
+    static const char *const wanted[] = {"b", "c", "d", "f"};
+    GError *error = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(made); i++) {
+        go(fixture, made[i].place);
+        check(browse_bookmark(fixture->run, made[i].text, &error), error);
+    }
+    struct browse_run *again = browse_run_open(fixture->path, &error);
+    check(again != NULL, error);
+    const GPtrArray *lists[] = {browse_bookmarks(fixture->run), browse_bookmarks(again)};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(lists[i]->len, G_N_ELEMENTS(wanted));
+        for (guint j = 0; j < lists[i]->len; j++) {
+            const struct browse_line *mark = g_ptr_array_index(lists[i], j);
+            assert_string_equal(mark->text, wanted[j]);
+        }
+    }
+    browse_run_free(again);
+    go(fixture, 100);
+    check(browse_bookmark(fixture->run, "it's here", &error), error);
+}
+
+/* The trace cannot be written: the bookmark is not there either. */
+static void test_bookmark_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    g_autofree char *moved = g_strconcat(fixture->path, ".moved", NULL);
+    GError *error = NULL;
+
+    go(fixture, 100);
+    guint count = browse_bookmarks(fixture->run)->len;
+    assert_int_equal(g_rename(fixture->path, moved), 0);
+    assert_false(browse_bookmark(fixture->run, "lost", &error));
+    assert_non_null(error);
+    assert_non_null(strstr(error->message, fixture->path));
+    g_error_free(error);
+    assert_int_equal(browse_bookmarks(fixture->run)->len, count);
+    assert_int_equal(g_rename(moved, fixture->path), 0);
+}
+
 static void test_trace_keeps_bookmarks(void **state)
 {
     struct fixture *fixture = *state;
@@ -440,6 +487,7 @@ static void test_trace_keeps_bookmarks(void **state)
     assert_int_equal(mark->icount, at(fixture, 100)->icount);
     browse_run_free(again);
     leave_out_wrong_bookmarks(fixture->path);
+    keeps_bookmarks_in_order(fixture);
 
     struct tcgrr_reader *reader = tcgrr_reader_open(fixture->path, &error);
     check(reader != NULL, error);
@@ -525,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_stack_does_not_depend_on_the_way),
         cmocka_unit_test(test_aligns_two_runs),
         cmocka_unit_test(test_trace_keeps_bookmarks),
+        cmocka_unit_test(test_bookmark_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -493,6 +493,83 @@ static void rebases(void **state)
     tcgrr_rrlog_free(log);
 }
 
+/* Each repair is said in words of its own, and what was not repaired is not said. */
+static void says_what_was_repaired(void **state)
+{
+    static const struct {
+        struct tcgrr_rrlog_rewritten done;
+        const char *text;
+    } rows[] = {
+        {{.state = {.complete = true, .total = 7, .end = 7}}, NULL},
+        {{.state = {.complete = true, .translated = true, .version = 0xe0200e}}, "translated into format 0xe0200e"},
+        {{.state = {.complete = true, .dropped_clock = true}}, "left out the clock that QEMU read before it started"},
+        {{.state = {.complete = true, .dropped_seed = true}}, "left out the seed that QEMU draws"},
+        {{.state = {.complete = true, .added_seed = true}}, "added the seed that QEMU draws"},
+        {{.state = {.complete = true, .was_moved = true, .moved = 5, .end = 9, .total = 9}},
+         "moved SHUTDOWN from 5 to 9 instructions"},
+        {{.state = {.guest_shutdown = true, .total = 9, .end = 5}},
+         "left out 4 instructions after the guest's request"},
+        {{.state = {.total = 5, .end = 5}}, "closed after 5 instructions, where it was cut short"},
+        {{.state = {.complete = true}, .left_out = 3}, "left out 3 bytes at its end"},
+        {{.state = {.unknown = true, .read = 77}}, "left unchanged from byte 77 on"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GPtrArray) lines = tcgrr_rrlog_repairs(&rows[i].done);
+        assert_int_equal(lines->len, rows[i].text != NULL);
+        if (rows[i].text && !g_str_has_prefix(g_ptr_array_index(lines, 0), rows[i].text)) {
+            fail_msg("%s", (char *)g_ptr_array_index(lines, 0));
+        }
+    }
+}
+
+static void refuses_to_rewrite(const char *source, const char *target, const char *from, const char *text)
+{
+    struct tcgrr_rrlog_known known = {0};
+    struct tcgrr_rrlog_rewritten rewritten;
+    GError *error = NULL;
+
+    assert_false(tcgrr_rrlog_rewrite(source, target, from, NULL, &known, &rewritten, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+    if (!strstr(error->message, text)) {
+        fail_msg("'%s' instead of '%s'", error->message, text);
+    }
+    g_error_free(error);
+}
+
+/* Files that cannot be read or written, and logs in which nothing is. */
+static void rewrites_nothing(void **state)
+{
+    g_autofree char *folder = g_dir_make_tmp("tcgrr-rrlog-XXXXXX", NULL);
+    g_autofree char *source = g_build_filename(folder, "log.rr", NULL);
+    g_autofree char *target = g_build_filename(folder, "new.rr", NULL);
+    g_autofree char *nowhere = g_build_filename(folder, "none", "new.rr", NULL);
+    g_autoptr(GByteArray) bytes = begin(OLD);
+    GError *error = NULL;
+
+    refuses_to_rewrite(source, target, "10.0.2", "No such file");
+    assert_null(tcgrr_rrlog_seeds(source, "10.0.2", &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+    g_clear_error(&error);
+    assert_true(g_file_set_contents(source, "", 0, NULL));
+    refuses_to_rewrite(source, target, "10.0.2", "killed before there was an instruction");
+    assert_true(g_file_set_contents(source, (const char *)bytes->data, bytes->len, NULL));
+    refuses_to_rewrite(source, target, "10.0.2", "killed before there was an instruction");
+    run(bytes, 5);
+    put(bytes, END, 1);
+    assert_true(g_file_set_contents(source, (const char *)bytes->data, bytes->len, NULL));
+    refuses_to_rewrite(source, nowhere, "10.0.2", "cannot write");
+    refuses_to_rewrite(source, "/dev/full", "10.0.2", "cannot write /dev/full");
+    memset(bytes->data, 0x55, 4); /* of a format that does not exist */
+    assert_true(g_file_set_contents(source, (const char *)bytes->data, bytes->len, NULL));
+    refuses_to_rewrite(source, target, "10.0.2", "0x55555555");
+    assert_null(tcgrr_rrlog_seeds(source, "10.0.2", &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+    g_clear_error(&error);
+    g_unlink(target);
+    g_unlink(source);
+    g_rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +588,8 @@ int main(void)
         cmocka_unit_test(dump_fails),
         cmocka_unit_test(seeds),
         cmocka_unit_test(rebases),
+        cmocka_unit_test(says_what_was_repaired),
+        cmocka_unit_test(rewrites_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
