@@ -685,6 +685,138 @@ static void test_bad_clients(void **state)
     }
 }
 
+/* ---- a serving end whose guest fails, and whose peer asks for nonsense ---- */
+
+static bool fails(GError **error)
+{
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the guest is broken");
+    return false;
+}
+
+static bool broken_advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                           struct tcgrr_run_source_position *position, GError **error)
+{
+    return fails(error);
+}
+
+static bool broken_stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                           struct tcgrr_stretch *found, GError **error)
+{
+    return fails(error);
+}
+
+static bool broken_find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to,
+                        tcgrr_icount *icount, bool *found, GError **error)
+{
+    return fails(error);
+}
+
+static bool broken_approach(struct tcgrr_run_source *side, tcgrr_icount to, int wait_ms, bool *there, GError **error)
+{
+    return fails(error);
+}
+
+/* More than any answer may have. */
+static bool endless_stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                            struct tcgrr_stretch *found, GError **error)
+{
+    struct tcgrr_event event = {.icount = from};
+
+    for (uint32_t i = 0; i < 1u << 20; i++) {
+        g_array_append_val(found->events, event);
+    }
+    return true;
+}
+
+static const struct tcgrr_run_source_ops broken_ops[] = {
+    {.advance = broken_advance, .stretch = stretch, .find = find, .free = free_run},
+    {.advance = advance, .stretch = broken_stretch, .find = find, .free = free_run},
+    {.advance = advance, .stretch = stretch, .find = broken_find, .free = free_run},
+    {.advance = advance, .stretch = stretch, .find = find, .free = free_run, .approach = broken_approach},
+    {.advance = advance, .stretch = endless_stretch, .find = find, .free = free_run},
+};
+
+enum { BREAKS_ADVANCE, BREAKS_STRETCH, BREAKS_FIND, BREAKS_APPROACH, STRETCHES };
+
+static const struct tcgrr_position_plan watching = {1, 0, STEP, 0, STEP, 1, true, 0x1234};
+static const struct tcgrr_part beginning = {0, STEP};
+
+static void ask_positions(GByteArray *payload)
+{
+    tcgrr_put_ask(payload, &watching);
+}
+
+static void ask_stretch(GByteArray *payload)
+{
+    tcgrr_put_part(payload, &beginning);
+}
+
+static void ask_find(GByteArray *payload)
+{
+    tcgrr_put_find(payload, 0x1234, &beginning);
+}
+
+static void ask_nonsense(GByteArray *payload)
+{
+    static const uint8_t byte = 0x80; /* of a number that goes on */
+    g_byte_array_append(payload, &byte, 1);
+}
+
+static void test_failing_server(void **state)
+{
+    static const struct {
+        const struct tcgrr_run_source_ops *ops;
+        enum tcgrr_message_type type;
+        void (*ask)(GByteArray *payload);
+        int code;
+        const char *words;
+    } asked[] = {
+        {&broken_ops[BREAKS_ADVANCE], TCGRR_MESSAGE_ASK, ask_positions, TCGRR_ERROR_FAILED, "the guest is broken"},
+        {&broken_ops[BREAKS_FIND], TCGRR_MESSAGE_ASK, ask_positions, TCGRR_ERROR_FAILED, "the guest is broken"},
+        {&broken_ops[BREAKS_APPROACH], TCGRR_MESSAGE_ASK, ask_positions, TCGRR_ERROR_FAILED, "the guest is broken"},
+        {&broken_ops[BREAKS_APPROACH], TCGRR_MESSAGE_STRETCH_ASK, ask_stretch, TCGRR_ERROR_FAILED, "is broken"},
+        {&broken_ops[BREAKS_STRETCH], TCGRR_MESSAGE_STRETCH_ASK, ask_stretch, TCGRR_ERROR_FAILED, "is broken"},
+        {&broken_ops[STRETCHES], TCGRR_MESSAGE_STRETCH_ASK, ask_stretch, TCGRR_ERROR_FAILED, "fits in a message"},
+        {&broken_ops[BREAKS_FIND], TCGRR_MESSAGE_FIND_ASK, ask_find, TCGRR_ERROR_FAILED, "the guest is broken"},
+        {&ready_ops, TCGRR_MESSAGE_ASK, ask_nonsense, TCGRR_ERROR_DAMAGED, "malformed message"},
+        {&ready_ops, TCGRR_MESSAGE_MORE, ask_nonsense, TCGRR_ERROR_DAMAGED, "malformed message"},
+        {&ready_ops, TCGRR_MESSAGE_STRETCH_ASK, ask_nonsense, TCGRR_ERROR_DAMAGED, "malformed message"},
+        {&ready_ops, TCGRR_MESSAGE_FIND_ASK, ask_nonsense, TCGRR_ERROR_DAMAGED, "malformed message"},
+        {&ready_ops, TCGRR_MESSAGE_RESULT, ask_nonsense, TCGRR_ERROR_DAMAGED, "malformed message"},
+        {&ready_ops, TCGRR_MESSAGE_POSITIONS, ask_nonsense, TCGRR_ERROR_DAMAGED, "out of turn"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(asked); i++) {
+        struct tcgrr_peer *peers[2];
+        struct made_up *run = make_run(3 * STEP, NEVER, 2, TCGRR_SOURCE_ENDED);
+        g_autoptr(GByteArray) payload = g_byte_array_new();
+        struct tcgrr_message message;
+        GError *error = NULL;
+
+        make_pair(peers, TIMEOUT_MS);
+        struct serving serving = {.peer = peers[0], .side = &run->base};
+        run->base.ops = asked[i].ops;
+        tcgrr_received_blocks_init(&serving.heard);
+        GThread *server = g_thread_new("server", serve, &serving);
+        asked[i].ask(payload);
+        assert_true(tcgrr_peer_send(peers[1], asked[i].type, payload, NULL));
+        while (tcgrr_peer_receive(peers[1], &message, &error)) {
+        }
+        assert_non_null(strstr(error->message, asked[i].words)); /* it was told */
+        g_clear_error(&error);
+        tcgrr_peer_finish(peers[1]);
+        g_thread_join(server);
+        assert_false(serving.good);
+        if (serving.error->code != asked[i].code || !strstr(serving.error->message, asked[i].words)) {
+            fail_msg("%zu: %d '%s'", i, serving.error->code, serving.error->message);
+        }
+        g_clear_error(&serving.error);
+        tcgrr_received_blocks_clear(&serving.heard);
+        tcgrr_peer_free(peers[0]);
+        tcgrr_peer_free(peers[1]);
+        free_run(&run->base);
+    }
+}
+
 /* A guest that stands still for longer than the timeout is no silent peer: it lives, and its side will say so. */
 static void test_standing_still(void **state)
 {
@@ -776,13 +908,14 @@ static void test_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_handshake),   cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_token_is_not_sent),
-        cmocka_unit_test(test_token_file),  cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_comparing),   cmocka_unit_test(test_places),
-        cmocka_unit_test(test_traffic),     cmocka_unit_test(test_bad_servers),
-        cmocka_unit_test(test_bad_clients), cmocka_unit_test(test_standing_still),
-        cmocka_unit_test(test_deaf),        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_handshake),      cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_tokens),         cmocka_unit_test(test_token_is_not_sent),
+        cmocka_unit_test(test_token_file),     cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_comparing),      cmocka_unit_test(test_places),
+        cmocka_unit_test(test_traffic),        cmocka_unit_test(test_bad_servers),
+        cmocka_unit_test(test_bad_clients),    cmocka_unit_test(test_standing_still),
+        cmocka_unit_test(test_failing_server), cmocka_unit_test(test_deaf),
+        cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

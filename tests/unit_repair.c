@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "record/repair.h"
+#include "store/error.h"
 #include "store/trace.h"
 #include "tests/stream.h"
 #include "tests/check.h"
@@ -23,7 +24,33 @@
 /* Executions whose last instruction was taken to have retired, and had not. */
 static const tcgrr_seq wrong[] = {1000, 1003, 2799, 2800, 4990};
 
+/* Events that were recorded, and what is left of them; the log has what is in `logged` besides. */
+static const struct {
+    tcgrr_seq seq;
+    uint8_t kind;
+    bool inferred;
+    bool left; /* it is still there */
+    uint8_t new_kind;
+    bool confirmed;
+    tcgrr_icount icount; /* then */
+} happened[] = {
+    {100, TCGRR_EVENT_INTERRUPT, true, true, TCGRR_EVENT_INTERRUPT, true, 300},
+    {200, TCGRR_EVENT_INTERRUPT, true, true, TCGRR_EVENT_EXCEPTION, true, 600},
+    {300, TCGRR_EVENT_INTERRUPT, true, false, 0, false, 0},
+    {400, TCGRR_EVENT_EXCEPTION, false, true, TCGRR_EVENT_EXCEPTION, false, 1200},
+    {500, TCGRR_EVENT_INTERRUPT, true, true, TCGRR_EVENT_INTERRUPT, true, 1500},
+    {600, TCGRR_EVENT_EXCEPTION, true, true, TCGRR_EVENT_INTERRUPT, true, 1800},
+    {1001, TCGRR_EVENT_EXCEPTION, true, true, TCGRR_EVENT_EXCEPTION, true, 3002}, /* after a wrong one */
+    {2000, TCGRR_EVENT_INTERRUPT, false, true, TCGRR_EVENT_INTERRUPT, false, 5998},
+    {2001, TCGRR_EVENT_INTERRUPT, true, false, 0, false, 0},
+};
+static const struct tcgrr_rrlog_event logged[] = {
+    {150, TCGRR_RRLOG_INTERRUPT},  {300, TCGRR_RRLOG_INTERRUPT},  {600, TCGRR_RRLOG_EXCEPTION},
+    {1500, TCGRR_RRLOG_EXCEPTION}, {1500, TCGRR_RRLOG_INTERRUPT}, {1800, TCGRR_RRLOG_INTERRUPT},
+};
+
 struct fixture {
+    bool events; /* it has those that happened */
     char *folder;
     char *path;
     struct tcgrr_blocks *blocks;
@@ -44,6 +71,17 @@ static void add_sample(struct fixture *f, struct tcgrr_chunk *chunk, uint64_t pc
     tcgrr_samples_add(chunk->samples, f->table, &sample, image);
 }
 
+static void add_events(const struct tcgrr_chunk *chunk, tcgrr_seq seq)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(happened); i++) {
+        struct tcgrr_event event = {
+            .seq = seq, .icount = seq * INSNS, .kind = happened[i].kind, .inferred = happened[i].inferred};
+        if (happened[i].seq == seq) {
+            g_array_append_val(chunk->events, event);
+        }
+    }
+}
+
 static void write_executions(struct fixture *f)
 {
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(CAPACITY);
@@ -54,6 +92,9 @@ static void write_executions(struct fixture *f)
         uint32_t block = stream_block(f->blocks, 0x1000 + 0x100 * (i % 7), INSNS);
         if (i % EACH == 0) {
             add_sample(f, chunk, tcgrr_blocks_get(f->blocks, block)->pc);
+        }
+        if (f->events) {
+            add_events(chunk, i);
         }
         stream_append(chunk, f->blocks, block, INSNS, INSNS);
         if (chunk->count == CAPACITY || i + 1 == EXECS) {
@@ -66,9 +107,10 @@ static void write_executions(struct fixture *f)
     tcgrr_chunk_free(chunk);
 }
 
-static int set_up(void **state)
+static int begin(void **state, bool events)
 {
     struct fixture *f = g_new0(struct fixture, 1);
+    f->events = events;
     f->folder = g_dir_make_tmp("tcgrr-repair-XXXXXX", NULL);
     f->path = g_build_filename(f->folder, "trace.tcgrr", NULL);
     f->blocks = tcgrr_blocks_new();
@@ -87,6 +129,16 @@ static int set_up(void **state)
     write_executions(f);
     *state = f;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return begin(state, false);
+}
+
+static int set_up_events(void **state)
+{
+    return begin(state, true);
 }
 
 static int tear_down(void **state)
@@ -114,6 +166,8 @@ static void repair(struct fixture *f)
         .path = f->path, .uncertain = uncertain, .answers = &answers, .log = &log, .blocks = f->blocks};
     GError *error = NULL;
 
+    guint before = f->events ? G_N_ELEMENTS(logged) : 0;
+    g_array_append_vals(log.events, logged, before);
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
         struct tcgrr_uncertain_retire doubt = {
             .seq = wrong[i], .retired = 1, .left = 1, .inside = 1, .place = wrong[i] * INSNS + INSNS - 1};
@@ -123,7 +177,7 @@ static void repair(struct fixture *f)
     }
     /* As it is written: it ends at the third place, and says nothing of it yet. */
     log.complete = false;
-    log.total = g_array_index(log.events, struct tcgrr_rrlog_event, 2).icount;
+    log.total = g_array_index(log.events, struct tcgrr_rrlog_event, before + 2).icount;
     guint answered = tcgrr_answer(&answers, &log, uncertain);
     assert_int_equal(answered, 2);
     g_array_remove_range(uncertain, 0, answered);
@@ -181,8 +235,86 @@ static void test_samples_move(void **state)
     tcgrr_reader_free(reader);
 }
 
+static void check_event(const struct tcgrr_event *event, void *data)
+{
+    size_t *next = data;
+
+    while (*next < G_N_ELEMENTS(happened) && !happened[*next].left) {
+        ++*next;
+    }
+    assert_true(*next < G_N_ELEMENTS(happened));
+    assert_int_equal(event->seq, happened[*next].seq);
+    assert_int_equal(event->kind, happened[*next].new_kind);
+    assert_int_equal(event->confirmed, happened[*next].confirmed);
+    assert_int_equal(event->inferred, happened[*next].inferred);
+    assert_int_equal(event->icount, happened[*next].icount);
+    if (event->seq == wrong[0] + 1) { /* the instruction that had not retired is the one that was left */
+        assert_true(event->has_pcs);
+        assert_int_equal(event->from_pc, 0x1000 + 0x100 * (wrong[0] % 7) + 4 * (INSNS - 1));
+    } else {
+        assert_false(event->has_pcs);
+    }
+    ++*next;
+}
+
+/* What was inferred is confirmed, called by its right name, or taken back; and moved. */
+static void test_events(void **state)
+{
+    struct fixture *f = *state;
+    GError *error = NULL;
+    uint64_t problems = 1;
+    size_t next = 0;
+
+    repair(f);
+    assert_int_equal(f->run.icount, EXECS * INSNS - G_N_ELEMENTS(wrong));
+    struct tcgrr_reader *reader = tcgrr_reader_open(f->path, &error);
+    check(reader, error);
+    check(tcgrr_reader_verify(reader, say, NULL, &problems, &error), error);
+    assert_int_equal(problems, 0);
+    check(tcgrr_reader_events(reader, 0, UINT64_MAX, check_event, &next, &error), error);
+    assert_int_equal(next, G_N_ELEMENTS(happened) - 1); /* the last one is gone */
+    tcgrr_reader_free(reader);
+}
+
+/* Answers that do not fit what is in the trace. */
+static void test_mismatches(void **state)
+{
+    static const struct {
+        struct tcgrr_retire_correction corrections[2];
+        guint count;
+        const char *text;
+    } rows[] = {
+        {{{.seq = 1000, .retired = true}}, 1, "does not hold what was recorded at execution 1000"},
+        {{{.seq = 1000}, {.seq = EXECS}}, 2, "does not hold what was recorded at execution 5000"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        struct tcgrr_rrlog *log = tcgrr_rrlog_new();
+        g_autoptr(GArray) uncertain = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_uncertain_retire));
+        struct tcgrr_answers answers = {.corrections = g_array_new(FALSE, FALSE, sizeof(rows[i].corrections[0]))};
+        struct tcgrr_repair task = {
+            .path = f->path, .uncertain = uncertain, .answers = &answers, .log = log, .blocks = f->blocks};
+        GError *error = NULL;
+
+        g_array_append_vals(answers.corrections, rows[i].corrections, rows[i].count);
+        assert_false(tcgrr_repair(f->writer, &task, &f->run, &error));
+        assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
+        if (!strstr(error->message, rows[i].text)) {
+            fail_msg("%s", error->message);
+        }
+        g_error_free(error);
+        g_array_unref(answers.corrections);
+        tcgrr_rrlog_free(log);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_samples_move, set_up, tear_down)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_samples_move, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_events, set_up_events, tear_down),
+        cmocka_unit_test_setup_teardown(test_mismatches, set_up, tear_down),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
