@@ -13,7 +13,6 @@
 #define MAGIC       0x514649fbu /* "QFI\xfb" */
 #define OFFSET_MASK UINT64_C(0x00fffffffffffe00)
 #define COMPRESSED  (UINT64_C(1) << 62)
-#define STATE_MAX   (UINT64_C(1) << 40) /* bytes */
 enum { HEADER_BYTES = 72, SNAPSHOT_BYTES = 40, CLUSTER_BITS_MIN = 9, CLUSTER_BITS_MAX = 21, L1_MAX = 1 << 22 };
 
 /* The stream: what a section begins with, and flags in a page's address. */
@@ -23,6 +22,7 @@ enum { PAGE_ZERO = 0x02, PAGE_MEM_SIZE = 0x04, PAGE_DATA = 0x08, PAGE_EOS = 0x10
 #define HEAD_BYTES   4096u           /* the RAM's section begins within so many bytes */
 #define NAME_MAX_LEN 255
 #define BLOCKS_MAX   1024u
+#define RAM_MAX      (UINT64_C(1) << 42) /* bytes */
 
 /* ---- the state's bytes, through the image's tables ---- */
 
@@ -105,7 +105,9 @@ static bool find_state(struct image *image)
     /* The state comes after the disk, where an entry of the L1 table begins. */
     uint64_t span = image->cluster * (image->cluster / 8), disk = get64(header + 24);
     uint64_t first = disk / span + (disk % span > 0);
-    return image->bytes > 0 && image->bytes < STATE_MAX && find_clusters(image, get64(snapshot), l1_entries, first);
+    off_t size = lseek(image->fd, 0, SEEK_END);
+    return image->bytes > 0 && size > 0 && image->bytes <= (uint64_t)size && /* nothing is compressed */
+           find_clusters(image, get64(snapshot), l1_entries, first);
 }
 
 static void close_image(struct image *image)
@@ -193,6 +195,9 @@ static bool pass_on(struct walk *walk, uint64_t from)
 /* The list of all blocks, `bytes` together. */
 static bool take_blocks(struct walk *walk, uint64_t bytes)
 {
+    if (bytes > RAM_MAX || tcgrr_ram_pages_count_blocks(walk->ram) > 0) {
+        return false;
+    }
     while (bytes > 0) {
         char name[NAME_MAX_LEN + 1];
         uint8_t text[8];

@@ -70,6 +70,7 @@ static struct tcgrr_cause_dated date(const struct tcgrr_bisect *bisect, GPtrArra
 static bool open_pair(struct tcgrr_bisect *bisect, GError **error)
 {
     const struct tcgrr_bisect_options *given = &bisect->options;
+    tcgrr_moment diverged_at = bisect->comparison->icount - bisect->comparison->aligned[0];
     struct tcgrr_replay_pair_options options = {
         .readers = {bisect->readers[0], bisect->readers[1]},
         .qemus = {NULL, bisect->qemu},
@@ -80,6 +81,7 @@ static bool open_pair(struct tcgrr_bisect *bisect, GError **error)
         .ignore = given->ignore,
         .approaches = bisect->approaches,
         .trailing = bisect->trailing,
+        .keyframe_at = diverged_at - MIN(diverged_at, TCGRR_BISECT_NEAR),
         .hang_ms = given->hang_ms,
         .stop = given->stop,
     };

@@ -26,6 +26,9 @@ bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error);
 /* A number of instructions; replaying fewer takes less time than making a keyframe. */
 #define TCGRR_BISECT_FAR UINT64_C(48000000)
 
+/* How far before the divergence the keyframe is to be that is tried first. */
+#define TCGRR_BISECT_NEAR UINT64_C(1000000)
+
 /* How B replays A's recording. */
 struct tcgrr_replay_options tcgrr_bisect_replay_options(struct tcgrr_bisect *bisect);
 

@@ -13,7 +13,7 @@
 #define AFTER 1000000 /* how far after the divergence a replay is given up */
 
 /* How far before the divergence to begin; up to MAX_SAVED, A saves a keyframe if none is near. */
-static const tcgrr_icount distances[] = {1000000, 16000000, 128000000, 1024000000, UINT64_C(8192000000)};
+static const tcgrr_icount distances[] = {TCGRR_BISECT_NEAR, 16000000, 128000000, 1024000000, UINT64_C(8192000000)};
 #define MAX_SAVED 128000000
 
 /*

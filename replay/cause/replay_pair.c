@@ -70,6 +70,15 @@ static bool prepare_side(struct tcgrr_replay_pair *pair, int side, bool alone, G
     return pair->sides[side] && pair->reruns[side];
 }
 
+/* The first keyframe, which takes as long as learning B's registers. */
+static bool leave_first(struct tcgrr_replay_pair *pair, GError **error)
+{
+    tcgrr_icount place = tcgrr_replay_pair_icount(pair, 0, pair->first);
+
+    return pair->first == 0 || tcgrr_paused_icount(pair->standing) > place ||
+           tcgrr_rerun_leave_keyframe(pair->reruns[0], g_steal_pointer(&pair->standing), place, error);
+}
+
 static gpointer learn_registers(gpointer data)
 {
     struct opening *opening = data;
@@ -84,7 +93,7 @@ static gpointer learn_registers(gpointer data)
     bool good = paused != NULL;
     if (opening->side == 0 && pair->options.approaches) {
         pair->standing = paused;
-        return GINT_TO_POINTER(good);
+        return GINT_TO_POINTER(good && leave_first(pair, &opening->error));
     }
     if (paused && pair->options.approaches) {
         pair->written = tcgrr_paused_take_written(paused);
@@ -103,6 +112,12 @@ static bool for_both(struct tcgrr_replay_pair *pair, GThreadFunc work, GError **
     return good;
 }
 
+static bool find_first(struct tcgrr_replay_pair *pair, GError **error)
+{
+    return !pair->standing || pair->options.keyframe_at == 0 ||
+           tcgrr_replay_pair_boundary(pair, pair->options.keyframe_at, &pair->first, error);
+}
+
 struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_options *options, GError **error)
 {
     struct tcgrr_replay_pair *pair = g_new0(struct tcgrr_replay_pair, 1);
@@ -112,7 +127,7 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_o
         pair->standing = tcgrr_trailing_take(options->trailing, &pair->reruns[0]);
     }
     if (!for_both(pair, probe_side, error) || !prepare_side(pair, 0, false, error) ||
-        !prepare_side(pair, 1, false, error) || !for_both(pair, learn_registers, error)) {
+        !prepare_side(pair, 1, false, error) || !find_first(pair, error) || !for_both(pair, learn_registers, error)) {
         tcgrr_replay_pair_free(pair);
         return NULL;
     }

@@ -25,6 +25,8 @@ struct tcgrr_replay_pair_options {
     bool approaches; /* A will leave keyframes: keep the QEMU that was started to learn its registers, to make them */
     struct tcgrr_trailing *trailing; /* that QEMU, which stands near the place already; NULL: it is started here. Has
                                         to outlive the pair */
+    tcgrr_moment
+        keyframe_at; /* with `trailing`: that QEMU leaves a keyframe here or a little before, and ends; 0: not */
     int hang_ms;
     const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED */
 };

@@ -16,6 +16,7 @@ struct tcgrr_replay_pair {
     bool *compared;                       /* by A's index */
     struct tcgrr_paused
         *standing; /* the QEMU of side 0 that was started to learn its registers; NULL: it is in use or has ended */
+    tcgrr_moment first;              /* where A leaves its first keyframe; 0: not at once */
     struct tcgrr_ram_pages *written; /* by B before its guest runs, if A leaves keyframes; NULL: not known */
     char *obstacles[2];              /* why a side could not continue; NULL: it could */
     tcgrr_moment last[2];            /* the place of the obstacle; it is not stepped any further */
