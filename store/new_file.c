@@ -90,8 +90,8 @@ bool tcgrr_new_file(const char *path, bool force, const void *bytes, size_t size
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s exists; choose another name with -o or add --force",
                     path);
     } else {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot create %s: %s; choose another place with -o", path,
-                    g_strerror(errno));
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot create %s: %s; %s", path, g_strerror(errno),
+                    errno == ENOSPC ? "free some space" : "choose another place with -o");
     }
     return false;
 }

@@ -73,3 +73,13 @@ drawn cause.html "&lt;/script&gt;&lt;!--&lt;script&gt;.tcgrr" "The cause: instru
 drawn divergence.html "Diverged after 30[0-9],[0-9]{3} instructions in common: control flow" "fcvtzs_branch" 'class="hit"'
 drawn why.html "Where the value came from" "fcvtzs_instruction"
 drawn same.html "No divergence in 30[0-9],[0-9]{3} instructions"
+
+# Printed, its tables are complete.
+command -v pdftotext >/dev/null || skip "no pdftotext here to read the printed page (on Debian: poppler-utils)"
+run 0 "$tcgrr" report "$work/timer.tcgrr" html -o "$work/timer.html"
+timeout 60 "$browser" --headless --no-sandbox --disable-gpu --host-resolver-rules="MAP * ~NOTFOUND" \
+    --print-to-pdf="$work/timer.pdf" "file://$work/timer.html" >/dev/null 2>"$work/err" || fail "it cannot be printed"
+pdftotext -layout "$work/timer.pdf" "$work/printed"
+last=$(page_data "$work/timer.html" '.eventlist[-1][0]' | sed -E ':again; s/([0-9])([0-9]{3})($|,)/\1,\2\3/; t again')
+[ "$(page_data "$work/timer.html" '.eventlist | length')" -ge 30 ] || fail "too few events to fill more than what is shown at once"
+contains "the printed page: the last event" "$(cat "$work/printed")" "(^| )$last "
