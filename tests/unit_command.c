@@ -4,7 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "emu/qemu/command.h"
@@ -501,6 +504,38 @@ static void test_suboptions(void **state)
     g_ptr_array_unref(parsed);
 }
 
+/* Puts it in the place of our input, and closes it. */
+static void take_input(int fd)
+{
+    assert_true(fd >= 0);
+    assert_int_equal(dup2(fd, STDIN_FILENO), STDIN_FILENO);
+    close(fd);
+}
+
+/* Whether something of our input was read. */
+static void test_unlogged_typed(void **state)
+{
+    int saved = dup(STDIN_FILENO);
+    int ends[2];
+    char byte;
+
+    take_input(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    assert_false(tcgrr_unlogged_typed(0));
+    assert_int_equal(read(STDIN_FILENO, &byte, 1), 1);
+    assert_true(tcgrr_unlogged_typed(0));
+    take_input(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    assert_false(tcgrr_unlogged_typed(0));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    take_input(ends[0]);
+    assert_true(tcgrr_unlogged_typed(0)); /* that cannot be known */
+    close(ends[1]);
+    close(STDIN_FILENO);
+    assert_false(tcgrr_unlogged_typed(0));
+    if (saved >= 0) {
+        take_input(saved);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_unlogged_inputs),
         cmocka_unit_test(test_unlogged_possible),
+        cmocka_unit_test(test_unlogged_typed),
         cmocka_unit_test(test_user_mode),
         cmocka_unit_test(test_without_plugin_support),
         cmocka_unit_test(test_suboptions),

@@ -200,12 +200,43 @@ static void test_note(void **state)
     }
 }
 
+/* Neither what is not there nor what is no window of the run is taken, and the trace stays as it is. */
+static void test_collect_refuses(void **state)
+{
+    static const struct content window = {.seed = 3, .note = "window run flow 5 9 1 3 " STATE " 4 " STATE};
+    struct fixture *f = *state;
+    struct tcgrr_reader *trace = write_part(f->paths[0], &window);
+    tcgrr_reader_free(write_part(f->paths[1], &window));
+    struct tcgrr_fill fill = {.id = (char *)"another run", .path = f->paths[0], .reader = trace, .end = INSNS};
+    const char *const absent[] = {"/nonexistent/part.tcgrr", NULL};
+    const char *const strange[] = {f->paths[1], NULL};
+    g_autofree char *before = NULL;
+    g_autofree char *after = NULL;
+    gsize sizes[2];
+    GError *error = NULL;
+
+    assert_true(g_file_get_contents(f->paths[0], &before, &sizes[0], NULL));
+    assert_false(tcgrr_fill_collect(&fill, absent, &error));
+    assert_non_null(strstr(error->message, "/nonexistent/part.tcgrr"));
+    g_clear_error(&error);
+    assert_false(tcgrr_fill_collect(&fill, strange, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_USAGE));
+    assert_non_null(strstr(error->message, "is not a window of"));
+    assert_non_null(strstr(error->message, "tcgrr fill --print-jobs"));
+    g_clear_error(&error);
+    assert_true(g_file_get_contents(f->paths[0], &after, &sizes[1], NULL));
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(before, after, sizes[0]);
+    tcgrr_reader_free(trace);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_agree),
         cmocka_unit_test(test_contradict),
         cmocka_unit_test(test_note),
+        cmocka_unit_test(test_collect_refuses),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -55,6 +55,9 @@ static char *disconnect(const struct tcgrr_option *option)
     if (strcmp(option->name, "netdev") == 0) {
         return g_strdup_printf("hubport,hubid=1%s", id);
     }
+    if (strcmp(option->name, "net") == 0 && g_strcmp0(type, "nic") != 0) {
+        return g_strdup("none"); /* its cards stay; without any -net there would be one more */
+    }
     if (strcmp(option->name, "nic") == 0 && g_strcmp0(type, "none") != 0) {
         return g_strdup_printf("hubport,hubid=1%s%s%s", id, model ? ",model=" : "", model ? model : "");
     }
