@@ -7,8 +7,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+
+#include <glib/gstdio.h>
 
 #include "emu/qemu/command.h"
 #include "emu/qemu/command_options.h"
@@ -518,6 +521,32 @@ static void test_unlogged_typed(void **state)
     int saved = dup(STDIN_FILENO);
     int ends[2];
     char byte;
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "ab", 2), 2);
+    take_input(ends[0]);
+    g_usleep(50000); /* more than the clock of files is behind */
+    gint64 began = g_get_real_time();
+    g_usleep(50000);
+    assert_int_equal(read(STDIN_FILENO, &byte, 1), 1);
+    assert_true(tcgrr_unlogged_typed(began)); /* also where Linux does not tell */
+    close(ends[1]);
+
+    g_autofree char *folder = g_dir_make_tmp("tcgrr-test-XXXXXX", NULL);
+    g_autofree char *fifo = g_build_filename(folder, "fifo", NULL);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    int other = open(fifo, O_RDWR | O_CLOEXEC);
+    take_input(open(fifo, O_RDONLY | O_CLOEXEC));
+    assert_int_equal(write(other, "ab", 2), 2);
+    g_usleep(50000);
+    began = g_get_real_time();
+    assert_false(tcgrr_unlogged_typed(began));
+    g_usleep(50000);
+    assert_int_equal(read(STDIN_FILENO, &byte, 1), 1);
+    assert_true(tcgrr_unlogged_typed(began));
+    close(other);
+    g_unlink(fifo);
+    g_rmdir(folder);
 
     take_input(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
     assert_false(tcgrr_unlogged_typed(0));

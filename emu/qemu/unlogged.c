@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/qemu/unlogged.h"
 
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "emu/rrlog/format.h"
+
+#define TICK_US 20000 /* the clock of files moves on at least once in it */
 
 /* Character devices from which nothing ever comes. */
 static bool is_silent(const char *backend)
@@ -180,6 +185,35 @@ bool tcgrr_unlogged_console(const GArray *options, const char *version)
     return shared || has_option(options, "serial", "mon:");
 }
 
+/* Whether reading a pipe without a name sets its time: from Linux 6.15 on it does not. */
+static bool pipes_keep_time(void)
+{
+    struct stat before, after;
+    char byte = 0;
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return false;
+    }
+    bool known = fstat(ends[0], &before) == 0;
+    g_usleep(TICK_US);
+    known = known && write(ends[1], &byte, 1) == 1 && read(ends[0], &byte, 1) == 1 && fstat(ends[0], &after) == 0 &&
+            (after.st_atim.tv_sec != before.st_atim.tv_sec || after.st_atim.tv_nsec != before.st_atim.tv_nsec);
+    close(ends[0]);
+    close(ends[1]);
+    return known;
+}
+
+/* Of a pipe; reading it sets its time, or else what was read cannot be known. */
+static bool was_read(const struct stat *status, gint64 began)
+{
+    struct statfs folder;
+    gint64 last = (gint64)status->st_atim.tv_sec * G_USEC_PER_SEC + status->st_atim.tv_nsec / 1000;
+    bool named = fstatfs(STDIN_FILENO, &folder) == 0 && folder.f_type != PIPEFS_MAGIC;
+
+    return last >= began || (!named && !pipes_keep_time());
+}
+
 bool tcgrr_unlogged_typed(gint64 began)
 {
     struct stat status;
@@ -187,8 +221,8 @@ bool tcgrr_unlogged_typed(gint64 began)
     if (fstat(STDIN_FILENO, &status) != 0) {
         return false;
     }
-    if (S_ISFIFO(status.st_mode)) { /* reading one sets its time */
-        return (gint64)status.st_atim.tv_sec * G_USEC_PER_SEC + status.st_atim.tv_nsec / 1000 >= began;
+    if (S_ISFIFO(status.st_mode)) {
+        return was_read(&status, began);
     }
     return S_ISREG(status.st_mode) ? lseek(STDIN_FILENO, 0, SEEK_CUR) > 0
                                    : S_ISSOCK(status.st_mode) || isatty(STDIN_FILENO);
