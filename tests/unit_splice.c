@@ -21,6 +21,7 @@
 #define EACH     37  /* executions from sample to sample */
 #define EVENTS   101 /* from event to event */
 #define CUTS     40
+#define SWITCHES 61 /* executions from one vCPU's to the other's */
 
 struct fixture {
     char *folder;
@@ -39,7 +40,7 @@ static const struct tcgrr_run new_run = {.command = "[]",
                                          .target = "riscv64",
                                          .mode = "system",
                                          .level = "full",
-                                         .vcpus = 1,
+                                         .vcpus = 2,
                                          .sample_step = 1000,
                                          .qemu_icount = -1,
                                          .mem_until = -1};
@@ -75,6 +76,14 @@ static void furnish(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks
             struct tcgrr_event event = {.seq = seq, .icount = at.icount, .kind = TCGRR_EVENT_INTERRUPT, .to_pc = seq};
             event.has_pcs = true;
             g_array_append_val(chunk->events, event);
+        }
+    }
+    for (uint32_t i = 0; i < chunk->count; i += SWITCHES) {
+        struct tcgrr_switch other = {.index = i, .vcpu = (tcgrr_vcpu)(i / SWITCHES % 2)};
+        if (i == 0) {
+            chunk->vcpu = other.vcpu;
+        } else {
+            g_array_append_val(chunk->switches, other);
         }
     }
     stream_accesses(chunk, blocks, 7, true);
@@ -153,7 +162,8 @@ static int tear_down(void **state)
 
 /* All of uint64_t, because structs have padding. */
 struct content {
-    GArray *pcs; /* of each instruction that counts */
+    GArray *pcs;   /* of each instruction that counts */
+    GArray *vcpus; /* that run them */
     GArray *events;
     GArray *accesses; /* with the instruction's icount */
     GArray *samples;  /* the two numbers of each image, and the icount */
@@ -173,7 +183,9 @@ static void read_chunk(const struct tcgrr_chunk *chunk, const struct tcgrr_block
     for (bool more = tcgrr_cursor_begin(&at, chunk, blocks); more; more = tcgrr_cursor_next(&at)) {
         for (uint32_t i = 0; i < at.counted; i++) {
             uint64_t pc = tcgrr_block_pc(at.block, i);
+            uint64_t vcpu = at.vcpu;
             g_array_append_val(content->pcs, pc);
+            g_array_append_val(content->vcpus, vcpu);
         }
         g_autofree char *text = g_strdup_printf("i%" G_GINT64_MODIFIER "x", at.block->pc);
         assert_true(g_str_has_prefix(at.block->text, text));
@@ -216,7 +228,8 @@ static void read_samples(struct tcgrr_reader *reader, struct content *content)
 static struct content read_all(struct tcgrr_reader *reader)
 {
     struct content content = {g_array_new(FALSE, FALSE, sizeof(uint64_t)), g_array_new(FALSE, FALSE, sizeof(uint64_t)),
-                              g_array_new(FALSE, FALSE, sizeof(uint64_t)), g_array_new(FALSE, FALSE, sizeof(uint64_t))};
+                              g_array_new(FALSE, FALSE, sizeof(uint64_t)), g_array_new(FALSE, FALSE, sizeof(uint64_t)),
+                              g_array_new(FALSE, FALSE, sizeof(uint64_t))};
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
     GError *error = NULL;
     bool found = true;
@@ -239,6 +252,7 @@ static struct content read_all(struct tcgrr_reader *reader)
 static void free_content(struct content *content)
 {
     g_array_unref(content->pcs);
+    g_array_unref(content->vcpus);
     g_array_unref(content->events);
     g_array_unref(content->accesses);
     g_array_unref(content->samples);
@@ -323,6 +337,7 @@ static void test_pieces_of_one(void **state)
         struct content wanted = read_all(f->readers[0]);
         struct content found = read_all(reader);
         same("instructions", wanted.pcs, found.pcs);
+        same("vCPUs", wanted.vcpus, found.vcpus);
         same("events", wanted.events, found.events);
         same("accesses", wanted.accesses, found.accesses);
         same("samples", wanted.samples, found.samples);
