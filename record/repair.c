@@ -33,7 +33,10 @@ guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log,
         answers->asked = asked;
         answers->decided++;
         if (retired != doubt->retired) {
-            struct tcgrr_retire_correction correction = {.seq = doubt->seq, .retired = retired};
+            struct tcgrr_retire_correction correction = {.seq = doubt->seq,
+                                                         .retired = retired,
+                                                         .place = doubt->place + (uint64_t)answers->shift,
+                                                         .next_pc = TCGRR_NO_PC};
             g_array_append_val(answers->corrections, correction);
             answers->shift += retired ? 1 : -1;
         }
@@ -100,6 +103,19 @@ static bool patch_chunk(struct work *work, struct tcgrr_chunk *chunk, guint *nex
     return true;
 }
 
+/* Looks up where the vCPU went after the executions that were corrected; `*from` is the first for which it is open. */
+static void find_next(struct work *work, const struct tcgrr_chunk *chunk, guint *from)
+{
+    for (; *from < work->corrections->len; ++*from) {
+        struct tcgrr_retire_correction *correction = correction_at(work, *from);
+        if (correction->seq + 1 >= chunk->first_seq + chunk->count) {
+            return;
+        }
+        uint32_t number = chunk->blocks[correction->seq + 1 - chunk->first_seq];
+        correction->next_pc = tcgrr_blocks_get(work->repair->blocks, number)->pc;
+    }
+}
+
 static bool rewrite_from(struct work *work, struct tcgrr_reader *reader, int64_t id, struct tcgrr_run *run,
                          GError **error)
 {
@@ -107,6 +123,7 @@ static bool rewrite_from(struct work *work, struct tcgrr_reader *reader, int64_t
     tcgrr_icount icount = 0;
     uint64_t flow = 0;
     guint next = 0;
+    guint open = 0;
     bool first = true;
     bool found = false;
     bool good = tcgrr_reader_chunk(reader, id, chunk, &found, error);
@@ -123,6 +140,7 @@ static bool rewrite_from(struct work *work, struct tcgrr_reader *reader, int64_t
         good = good && patch_chunk(work, chunk, &next, error) &&
                tcgrr_reader_samples_of(reader, id, chunk->samples, &sampled, error);
         if (good) {
+            find_next(work, chunk, &open);
             tcgrr_chunk_compute(chunk, work->repair->blocks);
             tcgrr_chunk_place_samples(chunk, work->repair->blocks);
             icount = chunk->end_icount;
@@ -194,9 +212,10 @@ static enum tcgrr_event_change change_event(struct tcgrr_event *event, void *dat
     }
     event->icount += (uint64_t)work->shift;
     if (event->inferred && work->passed > 0) {
-        const struct tcgrr_retire_correction *correction = correction_at(work, work->passed - 1);
+        struct tcgrr_retire_correction *correction = correction_at(work, work->passed - 1);
         left_there = correction->seq + 1 == event->seq;
         if (left_there) {
+            correction->seen = true;
             event->from_pc = correction->pc;
             event->has_pcs = true;
         }
@@ -205,6 +224,31 @@ static enum tcgrr_event_change change_event(struct tcgrr_event *event, void *dat
         return TCGRR_EVENT_REMOVE;
     }
     return event->confirmed || left_there || work->shift != 0 ? TCGRR_EVENT_CHANGE : TCGRR_EVENT_KEEP;
+}
+
+/*
+ * Exceptions that led from instructions that may lead anywhere to handlers that were not known. The log has them, and a
+ * replay, which consults it, infers them.
+ */
+static bool add_unnoticed(const struct work *work, GError **error)
+{
+    g_autoptr(GArray) events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
+
+    for (guint i = 0; i < work->corrections->len; i++) {
+        const struct tcgrr_retire_correction *correction = correction_at(work, i);
+        struct tcgrr_event event = {.seq = correction->seq + 1,
+                                    .icount = correction->place,
+                                    .kind = TCGRR_EVENT_EXCEPTION,
+                                    .inferred = true,
+                                    .confirmed = true,
+                                    .has_pcs = true,
+                                    .from_pc = correction->pc,
+                                    .to_pc = correction->next_pc};
+        if (!correction->retired && !correction->seen && correction->next_pc != TCGRR_NO_PC) {
+            g_array_append_val(events, event);
+        }
+    }
+    return tcgrr_writer_insert_events(work->writer, events, error);
 }
 
 bool tcgrr_repair(struct tcgrr_writer *writer, const struct tcgrr_repair *repair, struct tcgrr_run *run, GError **error)
@@ -221,5 +265,5 @@ bool tcgrr_repair(struct tcgrr_writer *writer, const struct tcgrr_repair *repair
     if (good && (work.corrections->len || !run->reports_discontinuities)) {
         good = tcgrr_writer_change_events(writer, first, change_event, &work, error);
     }
-    return good;
+    return good && (run->reports_discontinuities || add_unnoticed(&work, error));
 }

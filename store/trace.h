@@ -127,6 +127,8 @@ enum tcgrr_event_change { TCGRR_EVENT_KEEP, TCGRR_EVENT_CHANGE, TCGRR_EVENT_REMO
 bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
                                 enum tcgrr_event_change (*change)(struct tcgrr_event *event, void *data), void *data,
                                 GError **error);
+/* Stores struct tcgrr_event, in order of `seq`, each before the stored ones with the same `seq`. */
+bool tcgrr_writer_insert_events(struct tcgrr_writer *writer, const GArray *events, GError **error);
 
 /* Updates run.logged alone. */
 bool tcgrr_writer_logged(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error);

@@ -796,6 +796,28 @@ bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
     return good;
 }
 
+bool tcgrr_writer_insert_events(struct tcgrr_writer *writer, const GArray *events, GError **error)
+{
+    /* New ones come first among those of the same seq; negative numbers are not in use. */
+    static const char renumber[] =
+        "UPDATE event SET id = -place FROM (SELECT id AS old, row_number() OVER (ORDER BY seq, id <= %" G_GINT64_FORMAT
+        ", id) AS place FROM event) WHERE id = old; UPDATE event SET id = -id";
+    g_autofree char *sql = NULL;
+
+    if (events->len == 0) {
+        return true;
+    }
+    for (guint i = 0; i < events->len; i++) {
+        if (!begin(writer, error) || !add_event(writer, &g_array_index(events, struct tcgrr_event, i), error)) {
+            return false;
+        }
+        if (i == 0) {
+            sql = g_strdup_printf(renumber, (gint64)sqlite3_last_insert_rowid(writer->db) - 1);
+        }
+    }
+    return execute(writer, sql, "put events in order", error);
+}
+
 /* ---- the end ---- */
 
 void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_sizes *sizes)

@@ -429,6 +429,42 @@ static void test_storm(void **state)
     close_ring(f);
 }
 
+/* An instruction that may lead anywhere raises an exception, whose handler was not seen before: the log says so. */
+static void test_unnoticed(void **state)
+{
+    struct fixture *f = open_ring(UINT32_MAX);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_new();
+    const struct tcgrr_rrlog_event raised = {.icount = 1, .kind = TCGRR_RRLOG_EXCEPTION};
+    enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
+
+    g_array_append_val(log->events, raised);
+    log->complete = true;
+    log->total = 9;
+    tcgrr_live_set_log(f->live, log);
+    tcgrr_live_correct_events(f->live);
+    introduce(f, 0);
+    strcpy(f->ring.header->target, "sparc64");
+    push_define(&f->ring, 0, 0x100, 2);
+    push_define(&f->ring, 1, 0x1000, 2);
+    for (uint32_t i = 0; i < 4; i++) { /* only the first time there is an exception; after that it is a branch */
+        tcgrr_ring_push(&f->ring, i % 2);
+        tcgrr_ring_push(&f->ring, tcgrr_wire_word(TCGRR_WIRE_LEFT, 1));
+    }
+    push_define(&f->ring, 2, 0x2000, 2);
+    tcgrr_ring_push(&f->ring, 2);
+    tcgrr_ring_push(&f->ring, 2);
+    assert_true(tcgrr_live_next(f->live, f->chunk, 0, &end, NULL));
+    assert_int_equal(f->chunk->end_icount, 1 + 3 * 2 + 2);
+    assert_true(f->chunk->events->len > 0);
+    const struct tcgrr_event *event = &g_array_index(f->chunk->events, struct tcgrr_event, 0);
+    assert_int_equal(event->kind, TCGRR_EVENT_EXCEPTION);
+    assert_int_equal(event->seq, 1);
+    assert_int_equal(event->icount, 1);
+    assert_int_equal(event->from_pc, 0x104);
+    assert_int_equal(event->to_pc, 0x1000);
+    close_ring(f);
+}
+
 static void test_info(void **state)
 {
     struct fixture *f = open_ring(TCGRR_WIRE_DISCON);
@@ -740,25 +776,16 @@ static void test_inputs_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_exact_when_slow),
-        cmocka_unit_test(test_exact_in_loops),
-        cmocka_unit_test(test_back_pressure),
-        cmocka_unit_test(test_detached),
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_uncounted_start),
-        cmocka_unit_test(test_storm),
-        cmocka_unit_test(test_info),
-        cmocka_unit_test(test_system_calls),
-        cmocka_unit_test(test_attach_refuses),
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_strange),
-        cmocka_unit_test(test_wild_header),
-        cmocka_unit_test(test_wild_ring),
-        cmocka_unit_test(test_random_words),
-        cmocka_unit_test(test_mapped),
-        cmocka_unit_test(test_mapped_forever),
-        cmocka_unit_test(test_inputs_end),
+        cmocka_unit_test(test_exact),           cmocka_unit_test(test_exact_when_slow),
+        cmocka_unit_test(test_exact_in_loops),  cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_detached),        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_uncounted_start), cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_unnoticed),       cmocka_unit_test(test_info),
+        cmocka_unit_test(test_system_calls),    cmocka_unit_test(test_attach_refuses),
+        cmocka_unit_test(test_malformed),       cmocka_unit_test(test_strange),
+        cmocka_unit_test(test_wild_header),     cmocka_unit_test(test_wild_ring),
+        cmocka_unit_test(test_random_words),    cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_mapped_forever),  cmocka_unit_test(test_inputs_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,8 @@
 /* Executions whose last instruction was taken to have retired, and had not. */
 static const tcgrr_seq wrong[] = {1000, 1003, 2799, 2800, 4990};
 
-/* Events that were recorded, and what is left of them; the log has what is in `logged` besides. */
+/* Events that were recorded, what is left of them, and what is added; the log has what is in `logged` besides. */
+#define NOT_RECORDED UINT8_MAX
 static const struct {
     tcgrr_seq seq;
     uint8_t kind;
@@ -41,8 +42,13 @@ static const struct {
     {500, TCGRR_EVENT_INTERRUPT, true, true, TCGRR_EVENT_INTERRUPT, true, 1500},
     {600, TCGRR_EVENT_EXCEPTION, true, true, TCGRR_EVENT_INTERRUPT, true, 1800},
     {1001, TCGRR_EVENT_EXCEPTION, true, true, TCGRR_EVENT_EXCEPTION, true, 3002}, /* after a wrong one */
+    {1004, NOT_RECORDED, true, true, TCGRR_EVENT_EXCEPTION, true, 3010}, /* after a wrong one, too: not noticed */
+    {1004, TCGRR_EVENT_INTERRUPT, false, true, TCGRR_EVENT_INTERRUPT, false, 3010},
     {2000, TCGRR_EVENT_INTERRUPT, false, true, TCGRR_EVENT_INTERRUPT, false, 5998},
     {2001, TCGRR_EVENT_INTERRUPT, true, false, 0, false, 0},
+    {2800, NOT_RECORDED, true, true, TCGRR_EVENT_EXCEPTION, true, 8397},
+    {2801, NOT_RECORDED, true, true, TCGRR_EVENT_EXCEPTION, true, 8399},
+    {4991, NOT_RECORDED, true, true, TCGRR_EVENT_EXCEPTION, true, 14968},
 };
 static const struct tcgrr_rrlog_event logged[] = {
     {150, TCGRR_RRLOG_INTERRUPT},  {300, TCGRR_RRLOG_INTERRUPT},  {600, TCGRR_RRLOG_EXCEPTION},
@@ -76,7 +82,7 @@ static void add_events(const struct tcgrr_chunk *chunk, tcgrr_seq seq)
     for (size_t i = 0; i < G_N_ELEMENTS(happened); i++) {
         struct tcgrr_event event = {
             .seq = seq, .icount = seq * INSNS, .kind = happened[i].kind, .inferred = happened[i].inferred};
-        if (happened[i].seq == seq) {
+        if (happened[i].seq == seq && happened[i].kind != NOT_RECORDED) {
             g_array_append_val(chunk->events, event);
         }
     }
@@ -251,13 +257,18 @@ static void check_event(const struct tcgrr_event *event, void *data)
     if (event->seq == wrong[0] + 1) { /* the instruction that had not retired is the one that was left */
         assert_true(event->has_pcs);
         assert_int_equal(event->from_pc, 0x1000 + 0x100 * (wrong[0] % 7) + 4 * (INSNS - 1));
+    } else if (happened[*next].kind == NOT_RECORDED) {
+        assert_true(event->has_pcs);
+        assert_in_range(event->from_pc - (0x1000 + 0x100 * ((event->seq - 1) % 7)), 2 * (INSNS - 1), 4 * (INSNS - 1));
+        assert_int_equal(event->to_pc, 0x1000 + 0x100 * (event->seq % 7));
     } else {
         assert_false(event->has_pcs);
     }
     ++*next;
 }
 
-/* What was inferred is confirmed, called by its right name, or taken back; and moved. */
+/* What was inferred is confirmed, called by its right name, or taken back; what was not noticed is added; all is moved.
+ */
 static void test_events(void **state)
 {
     struct fixture *f = *state;
@@ -272,7 +283,7 @@ static void test_events(void **state)
     check(tcgrr_reader_verify(reader, say, NULL, &problems, &error), error);
     assert_int_equal(problems, 0);
     check(tcgrr_reader_events(reader, 0, UINT64_MAX, check_event, &next, &error), error);
-    assert_int_equal(next, G_N_ELEMENTS(happened) - 1); /* the last one is gone */
+    assert_int_equal(next, G_N_ELEMENTS(happened));
     tcgrr_reader_free(reader);
 }
 

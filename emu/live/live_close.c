@@ -178,18 +178,23 @@ static bool reads_as_branch(struct tcgrr_live *live, const struct tcgrr_block *b
     return kept->branch == BRANCH;
 }
 
-/* The log contradicts the assumption about the open execution: moves the events that followed it (as record/repair.c
- * does for stored ones). */
-static void correct_events(struct tcgrr_live *live, bool retired)
+/* The log contradicts the assumption about the open execution: moves the events that followed it, and adds an exception
+ * that was not noticed (as record/repair.c does for stored ones). */
+static void correct_events(struct tcgrr_live *live, bool retired, const struct code *next)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
+    bool noticed = live->info.reports_discon;
 
     for (guint i = 0; i < live->gap->len; i++) {
         struct tcgrr_event *event = &g_array_index(live->gap, struct tcgrr_event, i);
         if (event->inferred) {
             event->from_pc = tcgrr_block_pc(block, block->insns - 1 + retired);
             event->has_pcs = true;
+            noticed = true;
         }
+    }
+    if (!retired && !noticed && next) {
+        add_inferred(live, TCGRR_DISCON_EXCEPTION, true, tcgrr_block_pc(block, block->insns - 1), next->pc);
     }
 }
 
@@ -223,7 +228,7 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
         retirement->ran = last + retired;
         retirement->counted = retirement->ran;
         if (live->corrects_events && retired != doubt.retired) {
-            correct_events(live, retired);
+            correct_events(live, retired, next);
         }
         if (!retired && next && !live->info.reports_discon) {
             tcgrr_live_learn_entry(live, next->pc);
