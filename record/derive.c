@@ -118,11 +118,10 @@ static bool run_on(struct derivation *derivation, struct tcgrr_qmp *qmp, GError 
     tcgrr_icount own = tcgrr_session_own_icount(derivation->session, derivation->stop);
     bool stops = derivation->stop != UINT64_MAX;
 
-    if ((stops && !tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)own), error)) ||
-        !tell(qmp, "cont", NULL, error)) {
+    if (stops && !tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)own), error)) {
         return false;
     }
-    tcgrr_session_watch(derivation->session);
+    tcgrr_session_resume(derivation->session);
     return true;
 }
 

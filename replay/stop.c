@@ -18,10 +18,14 @@ bool tcgrr_replay_continue(struct tcgrr_qmp *qmp, GError **error)
     return tell(qmp, "cont", NULL, error);
 }
 
+static bool set_break(struct tcgrr_qmp *qmp, tcgrr_icount icount, GError **error)
+{
+    return tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)icount), error);
+}
+
 bool tcgrr_replay_break(struct tcgrr_qmp *qmp, tcgrr_icount icount, GError **error)
 {
-    return tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)icount), error) &&
-           tcgrr_replay_continue(qmp, error);
+    return set_break(qmp, icount, error) && tcgrr_replay_continue(qmp, error);
 }
 
 /* Where the recording ends at the place, all is compared before QEMU has been seen to stop there. */
@@ -46,12 +50,16 @@ static bool explain(struct tcgrr_session *session, GError **error)
     return false;
 }
 
-/* Has QEMU, which is paused, run on to there. */
+/* Has QEMU, which is paused, run on to there, and watches it. */
 static bool go_on_to(struct tcgrr_session *session, tcgrr_icount to, GError **error)
 {
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, error);
 
-    return (qmp && tcgrr_replay_break(qmp, tcgrr_session_own_icount(session, to), error)) || explain(session, error);
+    if (!qmp || !set_break(qmp, tcgrr_session_own_icount(session, to), error)) {
+        return explain(session, error);
+    }
+    tcgrr_session_resume(session);
+    return true;
 }
 
 /* Called at a place on the way: leaves a keyframe if worthwhile, and lets QEMU continue. */
@@ -61,11 +69,7 @@ static bool pass(tcgrr_icount to, void *data, GError **error)
     struct tcgrr_session *session = result->session;
     tcgrr_session_unpause(session);
     tcgrr_replay_visit_leave(result->visit);
-    if (!go_on_to(session, to, error)) {
-        return false;
-    }
-    tcgrr_session_watch(session);
-    return true;
+    return go_on_to(session, to, error);
 }
 
 /* QEMU, which starts paused, stands at the run's first icount. It need not stop at a break there: on x86 it runs on. */
@@ -94,9 +98,6 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
     watched.pass = pass;
     watched.pass_data = result;
     watched.paused = first > 0 ? tcgrr_session_settled : stands_there;
-    if (first > 0) {
-        tcgrr_session_watch(result->session);
-    }
     result->sides[1] = tcgrr_run_source_live(result->session, &watched);
     if (!tcgrr_compare(result->sides[0], result->sides[1], how, &result->comparison, error)) {
         return false;

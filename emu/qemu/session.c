@@ -49,6 +49,7 @@ struct tcgrr_session {
     bool expendable;
     bool asks_map;       /* level full in system mode: query the memory map before the guest starts */
     bool holds;          /* the guest is held until then */
+    bool resumes;        /* the watcher lets the guest run when it begins */
     GPtrArray *maps;     /* of GArray, one for each query; written by the watcher, read after it has ended */
     GThread *watcher;    /* owns the QMP connection while it runs */
     gint leave;          /* atomic: the watcher is to end */
@@ -211,6 +212,7 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
         tcgrr_live_want_accesses(session->live, &options->window);
         session->asks_map = session->qemu.system;
         session->holds = session->asks_map && !options->start_paused && !g_strv_contains(options->arguments, "-S");
+        session->resumes = session->holds;
     }
     return session->live && make_folder(session, error) && build_command(session, options, error) &&
            check_vcpus(session, error) && check_log(session, error);
@@ -445,7 +447,7 @@ static gpointer watch(gpointer data)
     if (connected && session->asks_map && session->maps->len == 0) {
         ask_map(session);
     }
-    if (connected && session->holds) {
+    if (connected && session->resumes) {
         json_decref(tcgrr_qmp_execute(session->qmp, "cont", NULL, QMP_TIMEOUT_MS, NULL));
     }
     /* A short guest may have ended before we connected and could receive the event. */
@@ -474,6 +476,12 @@ void tcgrr_session_watch(struct tcgrr_session *session)
     }
 }
 
+void tcgrr_session_resume(struct tcgrr_session *session)
+{
+    session->resumes = true;
+    tcgrr_session_watch(session);
+}
+
 bool tcgrr_session_paused(struct tcgrr_session *session)
 {
     return g_atomic_int_get(&session->paused);
@@ -487,6 +495,7 @@ bool tcgrr_session_settled(struct tcgrr_session *session)
 void tcgrr_session_unpause(struct tcgrr_session *session)
 {
     end_watch(session);
+    session->resumes = false;
     g_atomic_int_set(&session->leave, 0);
     g_atomic_int_set(&session->paused, 0);
     session->settled = false;

@@ -77,6 +77,11 @@ struct tcgrr_process *tcgrr_session_process(const struct tcgrr_session *session)
  * QEMU to stop at a replay break. System mode only. The thread owns the QMP connection until it ends.
  */
 void tcgrr_session_watch(struct tcgrr_session *session);
+/*
+ * Lets a stopped QEMU run, and watches it. The thread tells QEMU so, because QEMU may answer only once the guest has
+ * come to the end of its slice, for which the caller has to keep the ring from filling up.
+ */
+void tcgrr_session_resume(struct tcgrr_session *session);
 /* Whether the thread saw QEMU stop without a shutdown; the thread has then ended. */
 bool tcgrr_session_paused(struct tcgrr_session *session);
 /* The same, and the last tcgrr_session_next() has read everything that QEMU reported until it stopped. */
