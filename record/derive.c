@@ -247,6 +247,8 @@ static bool drain(struct derivation *derivation, enum tcgrr_live_end *end, GErro
     }
     if (paused) {
         tcgrr_live_stop_at(live, derivation->chunk, derivation->options->until);
+        tcgrr_session_unpause(session);
+        tcgrr_session_ask_map(session); /* by now the firmware has placed devices */
     }
     derivation->run.icount = derivation->chunk->end_icount;
     derivation->run.execs = derivation->chunk->first_seq + derivation->chunk->count;

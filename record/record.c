@@ -32,6 +32,8 @@
 #define STOP_GRACE_US (G_USEC_PER_SEC * 90) /* QEMU heeds signals between slices of up to 2^31 instructions only */
 #define FLUSH_MS      1000
 #define ASK_EARLY     (1u << 20)
+/* At level full: time for QEMU to say where devices are by now, before it is asked to leave. */
+#define MAP_GRACE_US  (2 * G_USEC_PER_SEC)
 #define STOP_AGAIN_US (G_USEC_PER_SEC * 1)
 #define HANGS_US      (G_USEC_PER_SEC * 3)
 #define NOTHING_US    (10 * 1000) /* of processor time: asking it takes some */
@@ -267,6 +269,8 @@ static void heed_stop(struct recorder *recorder, struct farewell *farewell)
     if (now - farewell->wished > STOP_GRACE_US || does_nothing(process, farewell, now) ||
         *recorder->options->stop >= TCGRR_RECORD_FORCE) {
         tcgrr_process_signal(process, SIGKILL);
+    } else if (now - farewell->wished < MAP_GRACE_US && !tcgrr_session_update_map(recorder->session)) {
+        tcgrr_live_ask_yield(tcgrr_session_live(recorder->session));
     } else if (farewell->asked == 0 || now - farewell->asked > STOP_AGAIN_US) {
         farewell->asked = now;
         tcgrr_live_ask_yield(tcgrr_session_live(recorder->session));

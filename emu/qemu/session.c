@@ -51,6 +51,7 @@ struct tcgrr_session {
     bool holds;          /* the guest is held until then */
     bool resumes;        /* the watcher lets the guest run when it begins */
     GPtrArray *maps;     /* of GArray, one for each query; written by the watcher, read after it has ended */
+    gint map;            /* atomic: enum map_wish, of a query while the guest runs */
     GThread *watcher;    /* owns the QMP connection while it runs */
     gint leave;          /* atomic: the watcher is to end */
     gint paused;         /* atomic: it saw QEMU stop without shutting down, and has ended */
@@ -59,6 +60,8 @@ struct tcgrr_session {
     bool guest_reset;    /* likewise */
     int64_t qemu_icount; /* likewise */
 };
+
+enum map_wish { MAP_NOT_WANTED, MAP_WANTED, MAP_READ };
 
 static bool watching(struct tcgrr_session *session)
 {
@@ -402,8 +405,11 @@ static bool is_shut_down(struct tcgrr_session *session)
     return result;
 }
 
-static void ask_map(struct tcgrr_session *session)
+void tcgrr_session_ask_map(struct tcgrr_session *session)
 {
+    if (!session->asks_map || !session->qmp) {
+        return;
+    }
     json_t *arguments = json_pack("{s:s}", "command-line", "info mtree -f");
     json_t *answer = tcgrr_qmp_execute(session->qmp, "human-monitor-command", arguments, QMP_TIMEOUT_MS, NULL);
     if (json_is_string(answer)) {
@@ -419,9 +425,7 @@ static void say_goodbye(struct tcgrr_session *session)
         g_usleep(WATCH_US);
     }
     session->qemu_icount = tcgrr_session_ask_icount(session);
-    if (session->asks_map) {
-        ask_map(session); /* firmware and drivers place devices */
-    }
+    tcgrr_session_ask_map(session); /* firmware and drivers place devices */
     json_decref(tcgrr_qmp_execute(session->qmp, "quit", NULL, QMP_TIMEOUT_MS, NULL));
     session->guest_shutdown = true;
     session->guest_reset = tcgrr_qmp_event_says(session->qmp, "SHUTDOWN", "reason", "guest-reset");
@@ -444,8 +448,8 @@ static gpointer watch(gpointer data)
 {
     struct tcgrr_session *session = data;
     bool connected = connect_early(session);
-    if (connected && session->asks_map && session->maps->len == 0) {
-        ask_map(session);
+    if (connected && session->maps->len == 0) {
+        tcgrr_session_ask_map(session);
     }
     if (connected && session->resumes) {
         json_decref(tcgrr_qmp_execute(session->qmp, "cont", NULL, QMP_TIMEOUT_MS, NULL));
@@ -461,6 +465,10 @@ static gpointer watch(gpointer data)
             g_atomic_int_set(&session->paused, 1);
             return NULL;
         }
+        if (g_atomic_int_get(&session->map) == MAP_WANTED) {
+            tcgrr_session_ask_map(session);
+            g_atomic_int_set(&session->map, MAP_READ);
+        }
         tcgrr_qmp_wait(session->qmp, WATCH_MS);
     }
     if (shut_down) {
@@ -474,6 +482,15 @@ void tcgrr_session_watch(struct tcgrr_session *session)
     if (session->qemu.system && !session->watcher) {
         session->watcher = g_thread_new("tcgrr-watch", watch, session);
     }
+}
+
+bool tcgrr_session_update_map(struct tcgrr_session *session)
+{
+    if (!session->asks_map || !session->watcher) {
+        return true;
+    }
+    (void)g_atomic_int_compare_and_exchange(&session->map, MAP_NOT_WANTED, MAP_WANTED);
+    return g_atomic_int_get(&session->map) == MAP_READ;
 }
 
 void tcgrr_session_resume(struct tcgrr_session *session)

@@ -119,8 +119,16 @@ bool tcgrr_session_guest_shutdown(struct tcgrr_session *session);
 bool tcgrr_session_guest_reset(struct tcgrr_session *session);
 
 /*
+ * Level full in system mode, before QEMU is told to end: has the watching thread ask for the memory map again, because
+ * firmware and drivers place devices. Whether it has done so, or need not; call it again until then, but not for ever:
+ * QEMU answers only between two slices. The first form is for a stopped QEMU that no thread watches, and waits.
+ */
+void tcgrr_session_ask_map(struct tcgrr_session *session);
+bool tcgrr_session_update_map(struct tcgrr_session *session);
+/*
  * After the stream's end, level full in system mode: the machine's memory map when it started and, where the guest shut
- * it down, when it ended. GArrays of struct tcgrr_region (emu/qemu/memory_map.h); owned by the session.
+ * it down or the map was asked for again, when it ended. GArrays of struct tcgrr_region (emu/qemu/memory_map.h); owned
+ * by the session.
  */
 const GPtrArray *tcgrr_session_maps(struct tcgrr_session *session);
 
