@@ -122,7 +122,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "%s is not text for a terminal; name a file with -o", format->name);
     }
     if (format->own_files && !output) {
-        return cli_usage(command, "%s needs a name for what it writes: -o", format->name);
+        return cli_usage(command, "%s needs -o with the name of what it writes", format->name);
     }
     int status = CLI_OK;
     report.reader = cli_open_trace_at(argv[1], TCGRR_LEVEL_FLOW, false, &status);

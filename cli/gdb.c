@@ -100,8 +100,8 @@ static char *find_debugger(const char *named, const char *target, GError **error
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                 named  ? "%s: no such program"
-                : many ? "%s does not know %s; name a gdb that does with --gdb"
-                : one  ? "%s does not know %s; install gdb-multiarch, or name a gdb that does with --gdb"
+                : many ? "%s does not know %s; use --gdb to name a gdb that does"
+                : one  ? "%s does not know %s; install gdb-multiarch, or use --gdb to name a gdb that does"
                        : "gdb was not found; install gdb-multiarch, or name a gdb with --gdb",
                 named ? named : debugger, target);
     g_free(debugger);

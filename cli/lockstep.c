@@ -566,7 +566,7 @@ static int bisect(struct context *context, const struct arguments *arguments, ch
 
     for (int i = 0; i < 2; i++) {
         if (cli_lockstep_is_trace(arguments->members[i])) {
-            return cli_usage(context->command, "%s is a trace: its cause is found with tcgrr bisect",
+            return cli_usage(context->command, "%s is a trace; use tcgrr bisect to find the cause",
                              arguments->members[i]);
         }
     }

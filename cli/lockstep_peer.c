@@ -137,7 +137,7 @@ static int compare(struct context *context, const struct cli_command *command, c
     int own = context->remote.own;
     if (context->compare.from[own].kind == TCGRR_POSITION_NAME ||
         context->compare.until[own].kind == TCGRR_POSITION_NAME) {
-        return cli_usage(command, "with another tcgrr, a symbol cannot be given whose program moves during the run; "
+        return cli_usage(command, "with another tcgrr, a symbol of a program that moves during the run cannot be used; "
                                   "give a 0x address or an icount");
     }
     context->text =

@@ -17,7 +17,7 @@ static bool store(sqlite3 *db, void *data, GError **error)
     const struct addition *addition = data;
     const GArray *list = tcgrr_symbols_list(addition->symbols);
     sqlite3_stmt *insert = NULL;
-    bool good = !addition->replace || tcgrr_amend_execute(db, "DELETE FROM symbol", "drop the symbols", error);
+    bool good = !addition->replace || tcgrr_amend_execute(db, "DELETE FROM symbol", "remove the symbols", error);
 
     /* Existing symbols of the same file are identical. */
     good =
@@ -135,7 +135,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
          "N"},
         {"kaslr", 0, 0, G_OPTION_ARG_NONE, &moved, "find that offset by comparing an ELF file's code with what ran",
          NULL},
-        {"replace", 0, 0, G_OPTION_ARG_NONE, &replace, "drop the symbols that the trace has", NULL},
+        {"replace", 0, 0, G_OPTION_ARG_NONE, &replace, "first remove the symbols that the trace already has", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
         {0},
     };

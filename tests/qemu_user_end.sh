@@ -127,7 +127,7 @@ echo data >"$work/data"
 printf '#!/bin/sh -e\necho\n' >"$work/script"
 complains 3 "script is a script, .* as in: $qemu /bin/sh -e $work/script" "$tcgrr" record -- "$qemu" "$work/script"
 complains 3 "script is a script" "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/script"
-complains 3 "data is no program" "$tcgrr" record -- "$qemu" "$work/data"
+complains 3 "data is not a program" "$tcgrr" record -- "$qemu" "$work/data"
 complains 3 "cannot open .*/nothing: No such file" "$tcgrr" record -- "$qemu" "$work/nothing"
 complains 3 "ended without running an instruction .*(exit 1|No such file)" "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/nothing"
 

@@ -214,7 +214,7 @@ static bool bookmark(struct view *view, GError **error)
     if (!browse_bookmark(view_run(view), text, error)) {
         return false;
     }
-    view_say(view, "%s", *text ? "the trace has this bookmark now" : "no bookmark here");
+    view_say(view, "%s", *text ? "the bookmark is in the trace now" : "no bookmark here");
     return true;
 }
 

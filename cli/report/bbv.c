@@ -168,7 +168,7 @@ static void print_result(struct vectors *vectors)
         }
         if (!vectors->job->json) {
             printf("%s: %" G_GUINT64_FORMAT " intervals; %" G_GUINT64_FORMAT
-                   " instructions at the end do not make one\n",
+                   " instructions at the end do not fill another one\n",
                    vcpu->path, vcpu->intervals, vcpu->length);
         }
         json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o}", "vcpu", (int)i, "file", cli_json_text(vcpu->path),

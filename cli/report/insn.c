@@ -262,7 +262,7 @@ static bool run(struct report_job *job, GError **error)
     struct matches matches = {.job = job, .prefixes = job->values[MATCH].texts};
 
     if (job->values[TRACE].number && (matches.prefixes->len == 0 || job->json)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "trace=on needs match=TEXT and excludes --json");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "trace=on needs match=TEXT and does not work with --json");
         return false;
     }
     matches.records = g_ptr_array_new_with_free_func(free_record);

@@ -23,7 +23,7 @@ static const char *describe_lack(uint64_t why)
         [TCGRR_INPUTS_LACK_UNSENT] =
             "a signal came that cannot be sent again: one of several that came at once, or one "
             "that tcgrr does not know",
-        [TCGRR_INPUTS_LACK_PLACE] = "this QEMU puts the program elsewhere",
+        [TCGRR_INPUTS_LACK_PLACE] = "this QEMU loads the program at another address",
         [TCGRR_INPUTS_LACK_HIDDEN] = "the program makes a system call on x86's vsyscall page",
         [TCGRR_INPUTS_LACK_OUTPUTS] = "tcgrr does not know what it writes",
         [TCGRR_INPUTS_LACK_SHARED] =

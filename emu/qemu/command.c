@@ -675,8 +675,8 @@ static bool check_inputs(struct builder *builder, GError **error)
     }
     if (unlogged && builder->command->mode == TCGRR_RUN_RECORD) {
         note(builder,
-             "%s: QEMU does not record what the guest gets from there; if it gets anything, a replay differs, which is "
-             "no verdict (consoles: -serial mon:stdio; random numbers: -object rng-builtin)",
+             "%s: QEMU does not record what the guest gets from there; if it gets anything, a replay differs, and "
+             "there is no verdict (consoles: -serial mon:stdio; random numbers: -object rng-builtin)",
              unlogged);
         warn_of_last(builder->command);
     }
@@ -684,7 +684,7 @@ static bool check_inputs(struct builder *builder, GError **error)
     if (work && !unlogged && builder->command->mode == TCGRR_RUN_RECORD) {
         note(builder,
              "%s: QEMU %s does some of this device's work at times that it does not record; if the guest uses it, a "
-             "replay may differ, which is no verdict",
+             "replay may differ, and then there is no verdict",
              work, builder->qemu->version);
         warn_of_last(builder->command);
     }

@@ -570,7 +570,7 @@ const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level lev
     }
     if (level == TCGRR_LEVEL_FULL && qemu->api < 2 && qemu->system &&
         tcgrr_isa_of_target(qemu->target) == TCGRR_ISA_X86) {
-        return "on x86 it reports what an interrupt pushes as accesses of the instruction before; QEMU 9.0 and later "
+        return "on x86 it reports what an interrupt pushes as accesses of the previous instruction; QEMU 9.0 and later "
                "do not";
     }
     if (level == TCGRR_LEVEL_STATE && tcgrr_isa_of_target(qemu->target) == TCGRR_ISA_UNKNOWN) {

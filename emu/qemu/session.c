@@ -543,7 +543,7 @@ static char *describe_program(const struct tcgrr_session *session)
                                "runs it, as in: %s %s %s",
                                path, session->qemu.path, g_strstrip(head + 2), path);
     } else if (file && (size < 4 || memcmp(head, "\177ELF", 4) != 0)) {
-        text = g_strdup_printf("%s is no program (not an ELF file)", path);
+        text = g_strdup_printf("%s is not a program (not an ELF file)", path);
     }
     if (file) {
         fclose(file);

@@ -108,7 +108,8 @@ static bool check_hello(const struct hello *ours, const struct hello *theirs, GE
         return false;
     }
     if (theirs->bytes[HELLO_LISTENING] == ours->bytes[HELLO_LISTENING]) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "both sides want to %s; one listens, the other connects",
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "both sides want to %s; one must listen and the other connect",
                     ours->bytes[HELLO_LISTENING] ? "listen" : "connect");
         return false;
     }
