@@ -142,8 +142,8 @@ struct tcgrr_run_source_live_options {
     struct tcgrr_run_source *names;
     struct tcgrr_run_source_log *log; /* NULL: it shares none. Must outlive the side */
     bool translated;                  /* its inputs were recorded by another release */
-    bool fails_at_threads; /* to read what comes after a thread has kept others waiting too long, which is not known,
-                            * fails (TCGRR_ERROR_FAILED); else the run counts as cut short there */
+    bool fails_at_threads; /* if a thread has kept others waiting too long, what comes after is not known: reading on
+                              fails (TCGRR_ERROR_FAILED); if this is not set, the run counts as cut short there */
     void *data;
 };
 

@@ -20,8 +20,8 @@ struct tcgrr_keyframe_machine {
 };
 
 /*
- * Writes a keyframe of it, at `icount` of the run, to `folder`, which must exist and be empty. Only a QEMU that has
- * written the same pages before it loads the keyframe, or fewer (tcgrr_vmstate_covers()), can start from it.
+ * Writes a keyframe of the machine, at `icount` of the run, to `folder`, which must exist and be empty. Only a QEMU
+ * that has written the same pages before it loads the keyframe, or fewer (tcgrr_vmstate_covers()), can start from it.
  * TCGRR_ERROR_FAILED if this machine cannot be saved.
  */
 bool tcgrr_keyframe_save(const struct tcgrr_keyframe_machine *machine, tcgrr_icount icount, const char *folder,

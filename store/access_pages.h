@@ -32,8 +32,10 @@ struct tcgrr_page_set {
 void tcgrr_page_set_init(struct tcgrr_page_set *set);
 void tcgrr_page_set_clear(struct tcgrr_page_set *set);
 void tcgrr_page_set_free(struct tcgrr_page_set *set);
-/* Adds the page of the access's first byte and, if it is another one, of its last, whose physical address is then not
- * said to be known. */
+/*
+ * Adds the page of the access's first byte and, if it is another one, of its last, whose physical address then counts
+ * as unknown.
+ */
 void tcgrr_page_set_add(struct tcgrr_page_set *set, const struct tcgrr_access *access);
 /* Ascending by page, then physical page. The set can only be cleared after it. */
 const GArray *tcgrr_page_set_sort(struct tcgrr_page_set *set);

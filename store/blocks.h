@@ -18,7 +18,7 @@ void tcgrr_blocks_free(struct tcgrr_blocks *blocks);
 /* How many there are. Only for the thread that appends. */
 uint32_t tcgrr_blocks_count(const struct tcgrr_blocks *blocks);
 
-/* Block `number`, which must exist. Any thread that knows of it. */
+/* Block `number`, which must exist. Any thread that was told of it. */
 const struct tcgrr_block *tcgrr_blocks_get(const struct tcgrr_blocks *blocks, uint32_t number);
 
 /*
@@ -37,8 +37,8 @@ uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t ins
 bool tcgrr_blocks_set_text(struct tcgrr_blocks *blocks, uint32_t number, const char *text);
 
 /*
- * For a table that is filled in any order: makes it count `count` blocks at least, which are there once they are set.
- * Such a table is not appended to. One thread.
+ * For a table that is filled in any order: makes it count at least `count` blocks, each of which exists once it is set.
+ * Do not append to such a table. One thread.
  */
 void tcgrr_blocks_reserve(struct tcgrr_blocks *blocks, uint32_t count);
 bool tcgrr_blocks_is_set(const struct tcgrr_blocks *blocks, uint32_t number);

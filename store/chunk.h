@@ -108,7 +108,7 @@ static inline bool tcgrr_cursor_next(struct tcgrr_cursor *cursor)
  */
 void tcgrr_chunk_compute(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table);
 
-/* Gives each sample the icount of the execution that it belongs to. Returns whether all had it before. */
+/* Gives each sample the icount of the execution that it belongs to. Returns whether all had that icount before. */
 bool tcgrr_chunk_place_samples(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table);
 
 #endif

@@ -32,8 +32,8 @@ struct tcgrr_reader *tcgrr_chunk_cache_reader(const struct tcgrr_chunk_cache *ca
 uint64_t tcgrr_chunk_cache_decoded(const struct tcgrr_chunk_cache *cache);
 
 /*
- * Chunk `id`, decoded and pinned until tcgrr_chunk_cache_unpin(). NULL with *found false if there is none, with *found
- * true and an error if it cannot be had.
+ * Chunk `id`, decoded and pinned until tcgrr_chunk_cache_unpin(). NULL with *found false if there is none; NULL with
+ * *found true and an error if it cannot be read.
  */
 struct tcgrr_cached_chunk *tcgrr_chunk_cache_get(struct tcgrr_chunk_cache *cache, int64_t id, bool *found,
                                                  GError **error);
@@ -45,7 +45,7 @@ void tcgrr_chunk_cache_unpin(struct tcgrr_cached_chunk *chunk);
  */
 const struct tcgrr_cursor *tcgrr_chunk_cache_mark(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk,
                                                   tcgrr_icount icount, uint64_t seq);
-/* Fills chunk->accesses where that was not done yet. False: an error. */
+/* Fills chunk->accesses, unless that was done before. False: an error. */
 bool tcgrr_chunk_cache_accesses(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk, GError **error);
 
 #endif

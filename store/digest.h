@@ -19,14 +19,15 @@ static inline uint64_t tcgrr_digest_reduce(unsigned __int128 value)
     return folded >= TCGRR_DIGEST_MODULUS ? folded - TCGRR_DIGEST_MODULUS : folded;
 }
 
-/* Digest of what `digest` stands for followed by instructions with digest `sum` and power B^n = `power`. */
+/* The digest of the instructions of `digest` followed by n instructions with digest `sum`; `power` is B^n. */
 static inline uint64_t tcgrr_digest_append(uint64_t digest, uint64_t power, uint64_t sum)
 {
     return tcgrr_digest_reduce((unsigned __int128)digest * power + sum);
 }
 
 /*
- * Digest of what follows instructions with digest `head` in those with digest `whole`; B^n = `power`, n of them follow.
+ * The digest of the last n instructions of those with digest `whole`; the ones before them have digest `head`, and
+ * `power` is B^n.
  */
 static inline uint64_t tcgrr_digest_behead(uint64_t whole, uint64_t power, uint64_t head)
 {
@@ -34,8 +35,8 @@ static inline uint64_t tcgrr_digest_behead(uint64_t whole, uint64_t power, uint6
 }
 
 /*
- * The same for long loops: `shifted` is the power times 8, so that the product's upper half is what is after bit 61,
- * and the result is only reduced as far as to fit the next step. tcgrr_digest_settle() gives the digest.
+ * The same for long loops: `shifted` is the power times 8, so that the upper half of the product is what lies above bit
+ * 61, and the result is reduced only as far as the next step needs. tcgrr_digest_settle() gives the digest.
  */
 static inline uint64_t tcgrr_digest_step(uint64_t digest, uint64_t shifted, uint64_t sum)
 {

@@ -25,7 +25,7 @@ struct tcgrr_access_range {
 /* Which executions; all bounds are inclusive. */
 struct tcgrr_exec_range {
     int64_t first_seq, last_seq;
-    /* Executions that begin at an icount of this range, and the one that runs at its first. */
+    /* Executions that begin at an icount in this range, and the one that is running at its start. */
     int64_t first_icount, last_icount;
     int64_t vcpu;         /* -1: all */
     const GArray *wanted; /* of bool by block number: only those, chunks without any are skipped; NULL: all */
@@ -59,16 +59,16 @@ struct tcgrr_exec_walk {
 };
 
 /*
- * Puts a walk, zeroed or used before, on the first execution of `range`. `cache` is borrowed and has to outlive the
- * walk, as has what `range` points to. False: an error. In each case tcgrr_exec_walk_end() must be called in the end.
+ * Puts a walk, zeroed or used before, on the first execution of `range`. `cache` is borrowed; it and what `range`
+ * points to must outlive the walk. False: an error. In either case call tcgrr_exec_walk_end() at the end.
  */
 bool tcgrr_exec_walk_begin(struct tcgrr_exec_walk *walk, struct tcgrr_chunk_cache *cache,
                            const struct tcgrr_exec_range *range, GError **error);
-/* Goes to the first execution wanted of the next chunk; not to be called at the end, nor descending. */
+/* Goes to the first wanted execution of the next chunk. Do not call it at the end, or on a descending walk. */
 bool tcgrr_exec_walk_next_chunk(struct tcgrr_exec_walk *walk, GError **error);
 void tcgrr_exec_walk_end(struct tcgrr_exec_walk *walk);
 
-/* For tcgrr_exec_walk_next(): what it does where not all of the chunk is wanted, or it has reached its end. */
+/* Only for tcgrr_exec_walk_next(): the case that not all of the chunk is wanted, or that its end is reached. */
 bool tcgrr_exec_walk_seek(struct tcgrr_exec_walk *walk, GError **error);
 
 /* Moves on; not to be called at the end. */
@@ -78,8 +78,8 @@ static inline bool tcgrr_exec_walk_next(struct tcgrr_exec_walk *walk, GError **e
 }
 
 /*
- * The memory accesses of the execution, in order, and how many they are. To be asked for once, by a walk with_accesses
- * that goes forward.
+ * The memory accesses of the execution, in order, and their number. Call it once for each execution, on an ascending
+ * walk whose `with_accesses` is set.
  */
 static inline const struct tcgrr_access *tcgrr_exec_walk_accesses(struct tcgrr_exec_walk *walk, guint *count)
 {

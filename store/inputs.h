@@ -9,10 +9,13 @@
 
 #include "store/trace.h"
 
-/* Stands as written by the pinned command for the folder that holds the inputs under their names. */
+/* In the pinned command, this text stands for the folder that holds the inputs under their names. */
 #define TCGRR_INPUTS_FOLDER "@tcgrr-inputs@"
 
-/* User mode: the name of an input that is no file of the user's, what system calls gave (emu/qemu/calls_file.h). */
+/*
+ * User mode: the name of the input that has the results of system calls (emu/qemu/calls_file.h); it is not one of the
+ * user's files.
+ */
 #define TCGRR_INPUTS_CALLS "calls"
 
 /* How the machine was pinned. Strings are owned by whoever fills the struct; for a reader, by the reader. */
@@ -37,8 +40,8 @@ struct tcgrr_embedded {
 bool tcgrr_writer_pinned(struct tcgrr_writer *writer, const struct tcgrr_pinned *pinned, GError **error);
 
 /*
- * Stores the file at `content` as an input. `input` says name, role and path; size and digest are found out. The file
- * must not change while it is read: TCGRR_ERROR_FAILED if it does.
+ * Stores the file at `content` as an input. `input` has the name, role and path; the size and digest are computed. The
+ * file must not change while it is read: TCGRR_ERROR_FAILED if it does.
  */
 bool tcgrr_writer_input(struct tcgrr_writer *writer, const struct tcgrr_embedded *input, const char *content,
                         GError **error);
@@ -47,10 +50,13 @@ bool tcgrr_writer_input(struct tcgrr_writer *writer, const struct tcgrr_embedded
  * cannot be read. */
 char *tcgrr_content_digest(const char *path, uint64_t *size, GError **error);
 
-/* How the machine was pinned, in `*pinned`; NULL there if it was not. False with an error if that cannot be read. */
+/* Sets `*pinned` to how the machine was pinned; to NULL if it was not. False with an error if that cannot be read. */
 bool tcgrr_reader_pinned(struct tcgrr_reader *reader, const struct tcgrr_pinned **pinned, GError **error);
 
-/* From now on the machine counts as pinned like this, whatever the trace says; with NULL as the trace says. Copied. */
+/*
+ * From now on the machine counts as pinned in this way, whatever the trace says; NULL: as the trace says. Copies
+ * `pinned`.
+ */
 void tcgrr_reader_set_pinned(struct tcgrr_reader *reader, const struct tcgrr_pinned *pinned);
 
 /* Calls `visit` for each input, by name; its strings are valid during the call. */
@@ -58,9 +64,8 @@ bool tcgrr_reader_inputs(struct tcgrr_reader *reader, void (*visit)(const struct
                          void *data, GError **error);
 
 /*
- * Writes all inputs into `folder`, which is there, under their names, and checks each against its digest:
- * TCGRR_ERROR_DAMAGED if it is another one. A file that is there already is replaced. With NULL for `folder` they are
- * only checked.
+ * Writes all inputs into `folder`, which must exist, under their names, and checks each against its digest:
+ * TCGRR_ERROR_DAMAGED if they differ. Existing files are replaced. If `folder` is NULL, the inputs are only checked.
  */
 bool tcgrr_reader_extract_inputs(struct tcgrr_reader *reader, const char *folder, GError **error);
 

@@ -25,8 +25,8 @@ GArray *tcgrr_reader_spans(struct tcgrr_reader *reader, enum tcgrr_level level, 
 void tcgrr_spans_add(GArray *spans, struct tcgrr_span span);
 
 /*
- * From the first to the last instruction of `asked` that is not in `spans`, whose `first` is not below its `end` if all
- * are; *some says whether any is there.
+ * The span from the first to the last instruction of `asked` that is not in `spans`; empty (`first` >= `end`) if all
+ * are there. *some: at least one instruction of `asked` is there.
  */
 struct tcgrr_span tcgrr_spans_lack(const GArray *spans, struct tcgrr_span asked, bool *some);
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Instructions from `address` up to, and without, `end` that come from one line. */
+/* Instructions from `address` up to, but not including, `end` that come from one line. */
 struct tcgrr_line {
     uint64_t address;
     uint64_t end;

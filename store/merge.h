@@ -9,8 +9,10 @@
  * TCGRR_ERROR_FAILED if the trace is still being recorded. */
 bool tcgrr_writer_fold_journal(const char *trace, GError **error);
 
-/* Everything that is not derived of the run: notes, guest files, symbols, the memory map, QEMU's rr file, what pins the
- * machine. */
+/*
+ * Copies everything about the run that is not derived: notes, guest files, symbols, the memory map, QEMU's rr file,
+ * what pins the machine.
+ */
 bool tcgrr_writer_merge_inputs(struct tcgrr_writer *writer, const char *trace, GError **error);
 /* The parts of the memory map that are not there yet. */
 bool tcgrr_writer_merge_regions(struct tcgrr_writer *writer, const char *trace, GError **error);

@@ -20,16 +20,16 @@ typedef uint32_t tcgrr_vcpu;
 #define TCGRR_SAMPLE_STEP     8192u
 /* Different blocks in one trace, at most. */
 #define TCGRR_MAX_BLOCKS      (1u << 28)
-/* Instructions in one block, at most; QEMU's own limit is 512. */
+/* Maximum number of instructions in one block; QEMU's own limit is 512. */
 #define TCGRR_MAX_INSNS       4096u
-/* Bytes of an instruction's text, at most; longer ones are cut off. */
+/* Maximum length of an instruction's text in bytes; longer ones are cut off. */
 #define TCGRR_MAX_INSN_TEXT   127u
 /* A chunk with this many memory accesses is full; */
 #define TCGRR_CHUNK_ACCESSES  (1u << 18)
 /* and its last execution has fewer than so many. Parts of the trace format. */
 #define TCGRR_EXEC_ACCESSES   (1u << 18)
 
-/* How much of a run is recorded: each level what those before it do, and more. */
+/* How much of a run is recorded: each level includes those before it. */
 #define TCGRR_LEVELS(X)                                                                                                \
     X(INPUTS, "inputs") /* QEMU's rr log, and events where QEMU reports them */                                        \
     X(FLOW, "flow")     /* executions, events and digests */                                                           \

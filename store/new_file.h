@@ -8,14 +8,17 @@
 
 /*
  * Makes the file `path` with these bytes. A process that is killed while it writes leaves no part of it, where the file
- * system has files without a name (O_TMPFILE). With `force` a regular file of that name goes first: *replaced is then
- * the old file, unlinked but open, because to free a large one takes long; -1: there was none. Without `force` an
- * existing file is an error. What SQLite left of an earlier file of that name goes too. Not for two threads and one
- * path.
+ * system has files without a name (O_TMPFILE). With `force` an existing regular file of that name is removed first:
+ * *replaced is then a descriptor of the old file, unlinked but open, because freeing a large file takes long; -1: there
+ * was none. Without `force` an existing file is an error. What SQLite left of an earlier file of that name is removed,
+ * too. Two threads must not use the same path.
  */
 bool tcgrr_new_file(const char *path, bool force, const void *bytes, size_t size, int *replaced, GError **error);
 
-/* Removes what SQLite left of a file of that name that is no more, which would be taken for the next one's. */
+/*
+ * Removes what SQLite left of a file of that name that no longer exists; otherwise it would be taken for part of the
+ * next one.
+ */
 void tcgrr_remove_leftovers(const char *path);
 
 #endif

@@ -27,8 +27,10 @@ bool tcgrr_reader_processes(struct tcgrr_reader *reader,
                             void (*visit)(const struct tcgrr_recorded_process *process, void *data), void *data,
                             GError **error);
 
-/* Whether the trace is of a run that begins where a program is started, as those of forked processes do not:
- * TCGRR_ERROR_FAILED says of which it is. */
+/*
+ * Whether the run begins with the start of a program. That of a forked process does not: false with TCGRR_ERROR_FAILED,
+ * whose message names the process.
+ */
 bool tcgrr_reader_check_start(struct tcgrr_reader *reader, GError **error);
 
 #endif

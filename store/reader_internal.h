@@ -68,14 +68,14 @@ struct tcgrr_reader *tcgrr_reader_new(const char *path, const char *schema);
 bool tcgrr_reader_check_identity(struct tcgrr_reader *reader, GError **error);
 bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error);
 
-/* Takes over a row of `block`: the next one, on a borrowed connection any. */
+/* Loads a row of `block`: the next one, or, on a borrowed connection, any. */
 bool tcgrr_reader_load_block(struct tcgrr_reader *reader, sqlite3_stmt *statement, GError **error);
 /* Borrowed: makes room for all blocks, fills all of them, or those of `numbers`, which are below the count reserved. */
 const struct tcgrr_blocks *tcgrr_reader_reserve(struct tcgrr_reader *reader, GError **error);
 const struct tcgrr_blocks *tcgrr_reader_need_all(struct tcgrr_reader *reader, GError **error);
 bool tcgrr_reader_need(struct tcgrr_reader *reader, const uint32_t *numbers, uint32_t count, GError **error);
 
-/* Takes the texts of all blocks that are loaded, or of block `number`, where the trace has them. */
+/* Loads the texts of all blocks that are loaded, or of block `number`, if the trace has them. */
 bool tcgrr_reader_need_texts(struct tcgrr_reader *reader, GError **error);
 bool tcgrr_reader_need_text(struct tcgrr_reader *reader, uint32_t number, GError **error);
 

@@ -69,8 +69,10 @@ struct tcgrr_samples *tcgrr_samples_new(void);
 void tcgrr_samples_free(struct tcgrr_samples *samples);
 /* Empties it. */
 void tcgrr_samples_clear(struct tcgrr_samples *samples);
-/* Appends `sample`, of which `offset` is not looked at, with the state in `image`. All of one container have the same
- * registers. */
+/*
+ * Appends `sample`, whose `offset` is ignored, with the state in `image`. All samples of one container have the same
+ * registers.
+ */
 void tcgrr_samples_add(struct tcgrr_samples *samples, struct tcgrr_register_table *registers,
                        const struct tcgrr_sample *sample, const uint8_t *image);
 /* Appends those of `from` with first <= icount <= last. */
@@ -85,7 +87,7 @@ struct tcgrr_sample_cursor {
     uint8_t *image;                    /* the state there; owned by the cursor */
 };
 
-/* Puts the cursor on the first sample. Returns whether there is one. tcgrr_sample_end() must be called in the end. */
+/* Puts the cursor on the first sample. Returns whether there is one. Call tcgrr_sample_end() at the end. */
 bool tcgrr_sample_begin(struct tcgrr_sample_cursor *cursor, const struct tcgrr_samples *samples);
 /* Moves on. Returns whether there is another one. */
 bool tcgrr_sample_next(struct tcgrr_sample_cursor *cursor);

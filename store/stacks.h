@@ -23,7 +23,7 @@ struct tcgrr_frame {
     tcgrr_icount icount;        /* when it was entered */
 };
 
-/* Frames on one vCPU's stack, at most; older ones are forgotten. */
+/* Maximum number of frames on one vCPU's stack; older ones are forgotten. */
 #define TCGRR_MAX_FRAMES 1024u
 
 /* What the caller provides to follow the stacks, and its callbacks. */

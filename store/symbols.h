@@ -48,29 +48,31 @@ void tcgrr_symbols_add(struct tcgrr_symbols *symbols, const struct tcgrr_symbol 
 /* Adds copies of all that `from` has. */
 void tcgrr_symbols_join(struct tcgrr_symbols *symbols, struct tcgrr_symbols *from);
 
-/* Adds what a file says, with `offset` added to all addresses. Sorts `labels` (struct tcgrr_label). */
+/* Adds the symbols of a file, with `offset` added to all addresses. Sorts `labels` (struct tcgrr_label). */
 void tcgrr_symbols_add_labels(struct tcgrr_symbols *symbols, GArray *labels, const char *file, uint64_t offset);
 
 /*
- * Adds those of the ELF file at `path`. A file that is not there, is not ELF or has none is an error only if
+ * Adds those of the ELF file at `path`. A file that does not exist, is not ELF or has no symbols is an error only if
  * `required`. In Arm files the Thumb bit is left out.
  */
 bool tcgrr_symbols_add_elf(struct tcgrr_symbols *symbols, const char *path, bool required, GError **error);
 /*
- * Adds those of a program, if it has any, whose lowest code is at `start_code`: one that is position-independent lies
- * elsewhere than it was linked. 0: not known, addresses are as linked.
+ * Adds those of a program, if it has any. `start_code` is the address of its lowest code, because a
+ * position-independent program does not run where it was linked; 0: not known, addresses are as linked.
  */
 void tcgrr_symbols_add_program(struct tcgrr_symbols *symbols, const char *path, uint64_t start_code);
 /*
- * A new table of those that the files of `mappings` (struct tcgrr_mapping, by time) have in them, from number `from`
- * on: all but those that `known`, which may be NULL, has already. Where another file, or another part of it, is mapped
- * at another time, according to any of the mappings, they hold for a time; *limited: there are such.
+ * A new table with the symbols of the files of `mappings` (struct tcgrr_mapping, by time) that lie in these mappings,
+ * from mapping number `from` on, except those that `known` (may be NULL) has already. If any of the mappings shows that
+ * another file, or another part of it, is at their addresses at another time, they are valid for a limited time only;
+ * *limited: there are such symbols.
  */
 struct tcgrr_symbols *tcgrr_symbols_of_mappings(const GArray *mappings, guint from, struct tcgrr_symbols *known,
                                                 bool *limited);
 /*
- * Adds those of the ELF file that `mapping` has in it, and one that is called as the file is, for what no other one
- * covers, which begins where address 0 of the file is; nothing if it cannot be read, or if that is no code of it.
+ * Adds those symbols of the ELF file that lie in `mapping`, and one with the file's name for the code that no other one
+ * covers, which begins at the file's address 0. Adds nothing if the file cannot be read, or if the mapping has none of
+ * its code.
  */
 void tcgrr_symbols_add_mapped_elf(struct tcgrr_symbols *symbols, const struct tcgrr_mapping *mapping);
 /* Adds those of a text file, System.map, /proc/kallsyms or what nm prints, with `offset` added to all addresses. */
@@ -90,8 +92,9 @@ bool tcgrr_symbols_elf_code(const char *path,
 
 struct tcgrr_blocks;
 /*
- * How much higher the code of the ELF file at `path` ran than it was linked, found by the bytes of the first `count`
- * blocks that are there once in the file. TCGRR_ERROR_FAILED if too few of them are, or they do not agree.
+ * How much higher the code of the ELF file at `path` ran than it was linked, derived from those of the first `count`
+ * blocks whose bytes occur exactly once in the file. TCGRR_ERROR_FAILED if there are too few of them, or they do not
+ * agree.
  */
 bool tcgrr_symbols_find_offset(const char *path, const struct tcgrr_blocks *blocks, uint32_t count, uint64_t *offset,
                                GError **error);
@@ -100,8 +103,8 @@ bool tcgrr_symbols_find_offset(const char *path, const struct tcgrr_blocks *bloc
 bool tcgrr_symbols_add_trace(struct tcgrr_symbols *symbols, struct tcgrr_reader *reader, GError **error);
 
 /*
- * Writes an ELF file that holds nothing but these symbols, for debuggers, to `path`. *written: there are any, and it is
- * known what an ELF file of `target` is. TCGRR_ERROR_FAILED if it cannot be written.
+ * Writes an ELF file that holds nothing but these symbols, for debuggers, to `path`. *written: there are symbols, and
+ * the form of ELF files of `target` is known. TCGRR_ERROR_FAILED if it cannot be written.
  */
 bool tcgrr_symbols_write(struct tcgrr_symbols *symbols, const char *target, const char *path, bool *written,
                          GError **error);

@@ -13,14 +13,14 @@
 #define TCGRR_TEXTS_BLOCKS 256u
 
 /*
- * Replaces `out` by the stored form of the blocks from `first` on, but below `end`, which are as many as fit. Returns
- * how many; `out` is empty if none of them has a text. `scratch` holds anything.
+ * Replaces `out` by the stored form of the texts of the blocks from `first` up to, but not including, `end`, or of as
+ * many of them as fit. Returns how many; `out` is empty if none of them has a text. `scratch` holds anything.
  */
 uint32_t tcgrr_texts_encode(const struct tcgrr_blocks *blocks, uint32_t first, uint32_t end, GByteArray *scratch,
                             GByteArray *out);
 
 /*
- * Takes the texts of those of the `count` blocks from `first` on that are there and have none. `data` is untrusted:
+ * Gives their texts to those of the `count` blocks from `first` on that are loaded and have none. `data` is untrusted:
  * false if it is malformed or does not fit the blocks.
  */
 bool tcgrr_texts_decode(const void *data, size_t size, uint32_t first, uint32_t count, GByteArray *scratch,

@@ -37,15 +37,15 @@ struct tcgrr_run {
     bool complete;       /* QEMU exited normally and everything up to there is here */
     int interrupted; /* the number of the signal by which the user ended the recording; 0: the run ended by itself */
     tcgrr_icount icount;
-    int64_t qemu_icount; /* QEMU's own count at the end; -1: neither it nor its rr file could say */
+    int64_t qemu_icount; /* QEMU's own count at the end; -1: known neither from QEMU nor from its rr file */
     tcgrr_icount tail;   /* instructions after the guest's request to shut down: in none of what is here */
-    tcgrr_icount logged; /* what happened up to here is certainly in QEMU's rr log, also if QEMU was killed */
+    tcgrr_icount logged; /* everything up to here is certainly in QEMU's rr log, even if QEMU was killed */
     uint64_t execs;
     uint64_t assumed;     /* executions whose count is not certain by one instruction */
     int64_t decided;      /* and those that QEMU's rr file decided; -1: it was not asked */
     uint32_t sample_step; /* branches and jumps between two samples of the state; 0: it has none */
     bool has_sample_from;
-    uint64_t sample_from; /* address where they were counted from 0 anew when it first ran */
+    uint64_t sample_from; /* address at whose first execution their count restarted at 0 */
     /* Level full: the instructions whose memory accesses are here, from the first up to, and without, the second; -1
      * where the window did not begin, or did not end. */
     int64_t mem_from;
@@ -54,7 +54,10 @@ struct tcgrr_run {
     const char *auxv;   /* user mode: the auxiliary vector that it started with (store/auxv.h); NULL: not known */
 };
 
-/* What people and scripts are told is complete: everything is here, up to an end that nobody asked tcgrr for. */
+/*
+ * Whether the run counts as complete in what is reported: everything is here, and the run ended by itself rather than
+ * by the user's request.
+ */
 static inline bool tcgrr_run_ended(const struct tcgrr_run *run)
 {
     return run->complete && run->interrupted == 0;
@@ -103,8 +106,8 @@ bool tcgrr_writer_rr_file(struct tcgrr_writer *writer, const char *path, GError 
 void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_sizes *sizes);
 
 /*
- * Changing what was stored, in one transaction with everything up to the next commit. Readers that opened the trace
- * before see it unchanged until then.
+ * Functions that change what was stored, in one transaction with everything up to the next commit. Readers that opened
+ * the trace before see it unchanged until then.
  */
 /* Number of the chunk that holds execution `seq`; -1 with error if there is none. */
 int64_t tcgrr_writer_chunk_of(struct tcgrr_writer *writer, tcgrr_seq seq, GError **error);
@@ -121,8 +124,9 @@ bool tcgrr_writer_cut(struct tcgrr_writer *writer, int64_t id, const struct tcgr
 bool tcgrr_writer_drop_checkpoints(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error);
 enum tcgrr_event_change { TCGRR_EVENT_KEEP, TCGRR_EVENT_CHANGE, TCGRR_EVENT_REMOVE };
 /*
- * Shows each inferred event, and each of any kind with seq >= `first`, to `change`, in order. TCGRR_EVENT_CHANGE stores
- * the event's icount, kind, `confirmed` and from_pc anew. Of the rest only `seq` and `inferred` are filled.
+ * Calls `change` for each inferred event, and for each event of any kind with seq >= `first`, in order. If it returns
+ * TCGRR_EVENT_CHANGE, the event's icount, kind, `confirmed` and from_pc are stored again. Of its other fields only
+ * `seq` and `inferred` are filled.
  */
 bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
                                 enum tcgrr_event_change (*change)(struct tcgrr_event *event, void *data), void *data,
@@ -137,7 +141,7 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
 
 /* Commits, folds everything into the one file, seals it and closes. On failure what was committed stays readable. */
 bool tcgrr_writer_finish(struct tcgrr_writer *writer, GError **error);
-/* Closes without sealing; what was not committed is lost. NULL is allowed; also to be called after finish. */
+/* Closes without sealing; what was not committed is lost. NULL is allowed. Call it after finish, too. */
 void tcgrr_writer_free(struct tcgrr_writer *writer);
 
 /* ---- reading ---- */
@@ -185,8 +189,10 @@ bool tcgrr_reader_chunk_before(struct tcgrr_reader *reader, tcgrr_icount icount,
 /* Number of the last chunk that begins with or before execution `seq`; -1 if there is none. False: an error. */
 bool tcgrr_reader_chunk_of_seq(struct tcgrr_reader *reader, tcgrr_seq seq, int64_t *id, GError **error);
 
-/* Replaces `uses` (struct tcgrr_block_use of store/summary.h) by which blocks chunk `id` executes and how often,
- * ascending, without decoding the chunk. *found says whether there is such a chunk. */
+/*
+ * Replaces `uses` (struct tcgrr_block_use of store/summary.h) by the blocks that chunk `id` executes, ascending, and
+ * how often, without decoding the chunk. *found says whether there is such a chunk.
+ */
 bool tcgrr_reader_summary(struct tcgrr_reader *reader, int64_t id, GArray *uses, bool *found, GError **error);
 
 /* The registers that the trace has samples of; owned by the reader. NULL with error; none at all below level state. */
@@ -218,8 +224,10 @@ bool tcgrr_reader_accesses(struct tcgrr_reader *reader, int64_t id, struct tcgrr
  * NULL for memory, "" where it is not known; owned by the reader. *error is set if names cannot be read.
  */
 const char *tcgrr_reader_device(struct tcgrr_reader *reader, const struct tcgrr_access *access, GError **error);
-/* Where the part of the memory map begins in which `physical` is; 0 if the map does not have it. False with an error if
- * it cannot be read. */
+/*
+ * The start of the part of the memory map that contains `physical`; 0 if the map does not have it. False with an error
+ * if it cannot be read.
+ */
 bool tcgrr_reader_region(struct tcgrr_reader *reader, uint64_t physical, uint64_t *first, GError **error);
 
 /* Calls `visit` for each event with first <= icount <= last, in order. */

@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* A string, or {"bytes": "HEX"} for what no string can hold. New reference. */
+/* A JSON string, or {"bytes": "HEX"} for a word that is not valid UTF-8. New reference. */
 json_t *tcgrr_word_json(const char *word);
 
 /* The word again; NULL: it is none. Owned by the caller. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The writer's inside, for the files that write tables of their own. */
+/* Internals of the writer, for the files that write tables of their own. */
 #ifndef TCGRR_STORE_WRITER_INTERNAL_H
 #define TCGRR_STORE_WRITER_INTERNAL_H
 
@@ -7,7 +7,9 @@
 
 #include "store/trace.h"
 
-/* The database within a transaction that lasts up to the next commit; NULL with error. */
+/*
+ * Begins a transaction, which lasts until the next commit, unless there is one; returns the database. NULL with error.
+ */
 sqlite3 *tcgrr_writer_begin_transaction(struct tcgrr_writer *writer, GError **error);
 
 /* Sets an error with what SQLite says; `what` follows "cannot". Returns false. */

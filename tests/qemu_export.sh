@@ -59,7 +59,7 @@ if command -v uftrace >/dev/null; then
     equal "exits" "$(grep -c '\[exit ' "$work/dumped")" "$(grep -c '\[entry' "$work/dumped")"
 fi
 complains 2 "cannot create the folder" "$tcgrr" export "$work/trap.tcgrr" uftrace -o "$work/out.uftrace"
-complains 2 "needs a name" "$tcgrr" export "$work/trap.tcgrr" uftrace
+complains 2 "needs -o" "$tcgrr" export "$work/trap.tcgrr" uftrace
 
 # Handlers return, also to where a branch was about to go when the interrupt came.
 guest rv64-timer 10.0

@@ -10,7 +10,7 @@
 /* One export. */
 struct export_job {
     struct report_job *report; /* reads the trace, knows names */
-    FILE *out;                 /* NULL for a format that writes its own files, at */
+    FILE *out;                 /* NULL for a format that writes its own files, at `path` */
     const char *path;          /* NULL: standard output */
     tcgrr_icount from;         /* only instructions from here */
     tcgrr_icount until;        /* up to, and without, this one; UINT64_MAX: the end */

@@ -16,7 +16,7 @@ struct howvec_class {
     const char *name; /* for count= */
     uint32_t mask;
     uint32_t pattern;
-    enum howvec_what what; /* unless told otherwise */
+    enum howvec_what what; /* unless count= says otherwise */
     uint32_t strict_mask;  /* with strict=on; 0: the same */
     uint32_t strict_pattern;
 };

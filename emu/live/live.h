@@ -146,9 +146,9 @@ uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
 bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *chunk);
 
 /*
- * From the first time that a block begins at `pc`, branches count from 0 anew, and the digest of stores begins anew,
- * and there is a sample there: so runs that did not do the same before have samples at the same places after it, with
- * the same digests. Before QEMU is started.
+ * When a block first begins at `pc`, the count of branches and the digest of stores restart at 0, and a sample is
+ * taken: so runs that behaved differently before have samples at the same places after it, with the same digests.
+ * `in_code`: `pc` counts from the program's lowest code. Call it before QEMU is started.
  */
 void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc, bool in_code);
 
@@ -161,8 +161,8 @@ char *tcgrr_live_program(const struct tcgrr_live *live);
 uint32_t tcgrr_live_forks(const struct tcgrr_live *live);
 
 /*
- * Samples after each branch or jump from number `from` on and before `to`, whatever the step, and none between the
- * first of all and these; digests of stores begin with them. Before QEMU is started.
+ * Takes samples after each branch or jump from number `from` up to, but not including, `to`, whatever the step, and
+ * none between the very first sample and these; digests of stores begin with them. Call it before QEMU is started.
  */
 void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to);
 
@@ -204,9 +204,10 @@ void tcgrr_live_window(const struct tcgrr_live *live, tcgrr_icount *from, tcgrr_
 uint64_t tcgrr_live_strays(const struct tcgrr_live *live);
 
 /*
- * Asks for QEMU's rr log to be flushed, where it records one; the number of this request, with which it can be looked
- * whether, or waited at most `wait_ms` until, the file has every event from before what this stream has delivered by
- * the time of asking. That does not come where QEMU is gone; then its file is all there will be.
+ * Asks the plugin to have QEMU flush its rr log; returns the number of the request. tcgrr_live_flushed() tests whether,
+ * and tcgrr_live_await_flush() waits at most `wait_ms` until, the file has every event that precedes what this stream
+ * had delivered at the time of the request. That never happens if QEMU does not record a log or has ended; in the
+ * latter case nothing more will be added to the file.
  */
 uint32_t tcgrr_live_ask_flush(struct tcgrr_live *live);
 /* As for the intake (emu/live/intake.h): what a flush requested now covers, and what has been read. */
@@ -254,8 +255,8 @@ const char *tcgrr_live_auxv(const struct tcgrr_live *live);
 uint32_t tcgrr_live_threads(const struct tcgrr_live *live);
 
 /*
- * User mode: the parts of memory that code of the program was translated in so far, struct tcgrr_mapping (at most
- * 65,536), and how many there are. Their paths are valid as long as `live`. Owned by the caller. From any thread.
+ * User mode: the mapped parts of memory in which code of the program was translated so far, struct tcgrr_mapping (at
+ * most 65,536), and their number. Their paths are valid as long as `live`. Owned by the caller. From any thread.
  */
 GArray *tcgrr_live_mapped(const struct tcgrr_live *live);
 guint tcgrr_live_mapped_count(const struct tcgrr_live *live);

@@ -49,8 +49,8 @@ struct tcgrr_retirement {
 };
 
 /*
- * Whether QEMU `to` counts instructions that wait as QEMU `from` does, so that it can use an rr log of that one in
- * which instructions after such a wait are counted that did not run. Releases from 11.0 on do not count them after
+ * Whether QEMU `to` counts as QEMU `from` does where an instruction waits, so that it can use an rr log of `from` that
+ * counts instructions after such a wait although they did not run. Releases from 11.0 on do not count them after
  * RISC-V's wfi, so everything later has another icount there, and another time. For other targets all releases count
  * alike.
  */
@@ -58,8 +58,8 @@ bool tcgrr_retire_same_wait_count(const char *target, const char *from, const ch
 
 /*
  * Whether this QEMU runs the first block of a `target` without counting it: it starts that CPU without having reset it,
- * and so with flags of a first block that say nothing of icount. That ends with the first instruction that is repeated
- * for a device, which is counted. Seen with alpha on 7.2 and 10.0, not on 11.1; with hppa on 7.2, not on 10.0.
+ * so the flags of the first block do not ask for icount. That ends with the first instruction that is repeated for a
+ * device, which is counted. Seen with alpha on 7.2 and 10.0, not on 11.1; with hppa on 7.2, not on 10.0.
  */
 bool tcgrr_retire_starts_uncounted(const char *target, const char *version);
 

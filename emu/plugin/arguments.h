@@ -17,7 +17,7 @@
  *   follow=none      user mode: the run ends where the program executes another one
  *   forks=SOCKET     user mode: where forked children get a ring of their own (emu/plugin/fork.h)
  *   pause=PATH       user mode, inputs given: the program pauses where the file says (emu/plugin/pause.h)
- *   again=on, at=N   another program executed this one: the run continues, and its inputs do at this place
+ *   again=on, at=N   another program executed this one: the run continues, with its inputs from offset N on
  *   probe=N          write one line about this QEMU to descriptor N and refuse to load
  *   slow=N           record nothing; slow the guest down where the memory at descriptor N says (emu/plugin/slow.h)
  *   peek=N           record nothing; note what steps access in the memory at descriptor N (emu/plugin/peek.h)
@@ -51,7 +51,7 @@ struct tcgrr_arguments {
         .fd = -1, .probe = -1, .slow = -1, .peek = -1, .level = "flow"                                                 \
     }
 
-/* False: one is not known. Texts stay the caller's. */
+/* False: an argument is not known. `arguments` points into `argv`, which stays the caller's. */
 bool tcgrr_arguments_read(int argc, char **argv, struct tcgrr_arguments *arguments);
 
 #endif

@@ -14,8 +14,8 @@
 enum {
     TCGRR_PEEK_STORE = 1,
     TCGRR_PEEK_PHYSICAL = 2, /* `physical` is known, API 2 */
-    TCGRR_PEEK_DEVICE = 4,   /* a device is there, not memory */
-    TCGRR_PEEK_VALUE = 8,    /* `bytes` are, API 4 */
+    TCGRR_PEEK_DEVICE = 4,   /* the access went to a device, not memory */
+    TCGRR_PEEK_VALUE = 8,    /* `bytes` is known, API 4 */
 };
 
 struct tcgrr_peek_access {
@@ -28,7 +28,7 @@ struct tcgrr_peek_access {
 
 /* In memory shared with tcgrr, which writes it while QEMU is stopped. */
 struct tcgrr_peek {
-    uint32_t on; /* accesses are noted of code that is translated and run while this is set; atomic */
+    uint32_t on; /* while this is set, the accesses of code that is translated and run are noted; atomic */
     uint32_t count;
     uint32_t lost; /* number of accesses for which there was no room */
     struct tcgrr_peek_access accesses[TCGRR_PEEK_MAX];

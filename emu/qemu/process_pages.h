@@ -12,7 +12,7 @@ struct tcgrr_page_span {
     uint64_t end;
 };
 
-/* A descriptor for tcgrr_process_pages(), to be closed; -1: we may not look. */
+/* A descriptor for tcgrr_process_pages(), which the caller closes; -1: access is not permitted. */
 int tcgrr_process_pages_open(int pid);
 
 /*

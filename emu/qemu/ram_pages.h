@@ -32,10 +32,10 @@ bool tcgrr_ram_pages_has(const struct tcgrr_ram_pages *pages, const char *name, 
 bool tcgrr_ram_pages_cover(const struct tcgrr_ram_pages *pages, const struct tcgrr_ram_pages *part);
 
 /*
- * The pages of the machine that QEMU has written to since it was started, and perhaps more. In any other page of a
- * block there is nothing but zeros, and was nothing else before. To be asked before the guest runs: memory that was
- * written and is zero later may be taken away by the host's kernel. QEMU must be stopped. NULL: it is not known,
- * because this release (7.2) does not say where its memory is, a file provides some of it, or we may not look.
+ * The pages of the machine that QEMU has written to since it was started, and perhaps more. All other pages of a block
+ * hold only zeros, and always did. Call it before the guest runs: memory that was written and is zero later may be
+ * taken away by the host's kernel. QEMU must be stopped. NULL: it is not known, because this release (7.2) does not say
+ * where its memory is, a file provides some of it, or we are not permitted to look.
  */
 struct tcgrr_ram_pages *tcgrr_ram_pages_written(struct tcgrr_qmp *qmp, struct tcgrr_process *process);
 

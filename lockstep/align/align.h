@@ -92,8 +92,10 @@ bool tcgrr_align_finish(struct tcgrr_align *align);
 /* Whether handlers that were compared differ. align->note and align->place then describe the first difference. */
 bool tcgrr_align_differs(struct tcgrr_align *align);
 
-/* The first execution of a window that is still needed. Call tcgrr_align_cut() after removing executions from the start
- * of a window. */
+/*
+ * The first execution of a window that is still needed. After removing `execs` executions from the start of a window,
+ * call tcgrr_align_cut(), which adjusts the indices into it.
+ */
 guint tcgrr_align_first_needed(const struct tcgrr_align *align, int which);
 void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs);
 

@@ -12,7 +12,7 @@ struct tcgrr_trailing;
 
 /*
  * Starts A. `options` is as for tcgrr_rerun_new(), but the recording is opened once more, because a reader belongs to
- * one thread. Never fails: what cannot be started stands nowhere.
+ * one thread. Never fails: if A cannot be started, tcgrr_trailing_take() will return NULL.
  */
 struct tcgrr_trailing *tcgrr_trailing_new(const struct tcgrr_rerun_options *options);
 /* Stops following and ends A, unless it was taken. Free what was taken first. NULL is allowed. */

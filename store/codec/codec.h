@@ -23,15 +23,15 @@ void tcgrr_codec_free(struct tcgrr_codec *codec);
 
 /*
  * Appends the encoding of `ids[0..count)` to `out`. `count` is 0..TCGRR_CODEC_MAX_IDS, and every id is below 2^28.
- * Memory is bounded whatever the ids are, but those that agree in their low 19 bits share one place in the tables:
- * ids given out one after the other encode best. Cannot fail.
+ * Memory is bounded whatever the ids are. Ids that agree in their low 19 bits share one place in the tables, so
+ * consecutive ids encode best. Cannot fail.
  */
 void tcgrr_codec_encode(struct tcgrr_codec *codec, const uint32_t *ids, size_t count, GByteArray *out);
 
 /*
- * Decodes exactly `count` ids into `ids`. `data` is untrusted: anything that is not an encoding of exactly `count`
- * ids, all below `id_limit`, and of exactly `size` bytes, gives false and TCGRR_ERROR_DAMAGED; `ids` then holds
- * anything. There is no checksum: damage may also give other ids than were encoded.
+ * Decodes exactly `count` ids into `ids`. `data` is untrusted: anything that is not an encoding of exactly `count` ids,
+ * all below `id_limit`, and of exactly `size` bytes, gives false and TCGRR_ERROR_DAMAGED; `ids` then holds anything.
+ * There is no checksum, so damage may also yield other ids than those that were encoded.
  */
 bool tcgrr_codec_decode(struct tcgrr_codec *codec, const uint8_t *data, size_t size, uint32_t *ids, size_t count,
                         uint32_t id_limit, GError **error);

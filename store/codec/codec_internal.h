@@ -29,8 +29,8 @@ enum tcgrr_codec_method {
 #define TCGRR_CODEC_MATCH_BITS  16
 
 /*
- * The known successors of the blocks whose ids have the same low bits, as id + 1; 0 is none. With one known
- * successor both are the same. Two blocks that share a slot only predict each other badly: memory stays bounded for
+ * The known successors of the blocks whose ids have the same low bits, as id + 1; 0 is none. With one known successor
+ * both are the same. Two blocks that share a slot merely spoil each other's predictions, and memory stays bounded for
  * any ids.
  */
 struct tcgrr_codec_slot {
@@ -81,8 +81,8 @@ bool tcgrr_codec_damaged(GError **error, const char *what);
 void tcgrr_codec_lzp_begin(struct tcgrr_codec_lzp *lzp, size_t count);
 
 /*
- * Encodes on from where the last call stopped: until `pause_at` at least, and then until the first miss; to the end
- * of the run where there is none or where `pause_at` is `count`.
+ * Continues encoding where the last call stopped, at least until `pause_at`, and then until the first miss; to the end
+ * of the run if there is none, or if `pause_at` is `count`.
  */
 void tcgrr_codec_lzp_encode(struct tcgrr_codec_lzp *lzp, const uint32_t *ids, size_t count, size_t pause_at);
 void tcgrr_codec_fixk_encode(struct tcgrr_codec_fixk *fixk, const uint32_t *ids, size_t count);
@@ -143,7 +143,7 @@ static inline uint32_t tcgrr_codec_delta_code(uint32_t previous, uint32_t id)
     return ((uint32_t)delta << 1) ^ (uint32_t)(delta >> 31);
 }
 
-/* Wraps around for numbers that no encoder makes: the result has to be checked against the limit. */
+/* Wraps around for numbers that no encoder makes, so the caller must check the result against the limit. */
 static inline uint32_t tcgrr_codec_delta_id(uint32_t previous, uint32_t code)
 {
     return previous + 1 + ((code >> 1) ^ -(code & 1));

@@ -19,7 +19,10 @@ static inline void tcgrr_varint_put(GByteArray *bytes, uint64_t value)
     g_byte_array_append(bytes, buffer, length);
 }
 
-/* Takes one off the untrusted bytes `*at`..`end`. False if they end before it does, or it is over 63 bits. */
+/*
+ * Reads one from the untrusted bytes `*at`..`end`, and advances `*at`. False if it does not end there or has more than
+ * 63 bits.
+ */
 static inline bool tcgrr_varint_take(const uint8_t **at, const uint8_t *end, uint64_t *value)
 {
     *value = 0;

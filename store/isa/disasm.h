@@ -37,8 +37,8 @@ bool tcgrr_disasm_wants_survey(const struct tcgrr_disasm *disasm);
 char **tcgrr_disasm_block(struct tcgrr_disasm *disasm, const struct tcgrr_block *block);
 
 /*
- * What an instruction is for, as far as capstone's groups and operands show: an instruction that fits several is of the
- * first. With each a short name and a title.
+ * The purpose of an instruction, as far as capstone's groups and operands show it, each with a short name and a title.
+ * An instruction that fits several kinds is of the first of them.
  */
 #define TCGRR_INSN_KINDS(X)                                                                                            \
     X(CALL, "call", "Calls")                                                                                           \

@@ -61,7 +61,7 @@ struct tcgrr_insn_class {
  */
 enum tcgrr_isa tcgrr_isa_of_target(const char *target);
 
-/* The bits that an address of this target can have: QEMU extends 32-bit ones with their sign here and there. */
+/* The bits that an address of this target can have: in some places QEMU sign-extends 32-bit ones. */
 uint64_t tcgrr_isa_address_mask(const char *target);
 
 /*
@@ -73,7 +73,7 @@ void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, c
 
 /*
  * How an instruction waits, of a target whose set is TCGRR_ISA_UNKNOWN: TCGRR_LEAVE_WAIT if QEMU does not end its block
- * with it, TCGRR_LEAVE_DOZE; TCGRR_LEAVE_UNKNOWN: of it nothing is known. `length` is 0 where QEMU gave no bytes;
+ * with it, TCGRR_LEAVE_DOZE; TCGRR_LEAVE_UNKNOWN: nothing is known about it. `length` is 0 where QEMU gave no bytes;
  * `text`, of any length, is then what QEMU disassembled (NULL: nothing).
  */
 enum tcgrr_leave tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8_t length, const char *text);
@@ -86,8 +86,8 @@ enum tcgrr_leave tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8
 bool tcgrr_isa_only_goes_on(const char *target, const uint8_t *bytes, uint8_t length);
 
 /*
- * How many bytes the instruction of `target` has that begins with these two; 0: not known. For targets of which QEMU
- * 7.2 does not tell it. `text` is QEMU's disassembly, which for RX begins with the bytes; NULL: none.
+ * The length in bytes of the instruction of `target` that begins with these two bytes; 0: not known. For targets whose
+ * lengths QEMU 7.2 does not report. `text` is QEMU's disassembly, which for RX begins with the bytes; NULL: none.
  */
 uint8_t tcgrr_isa_length(const char *target, const uint8_t *bytes, const char *text);
 

@@ -16,13 +16,13 @@ bool tcgrr_isa_depends_on_time(enum tcgrr_isa isa, const uint8_t *bytes, unsigne
 
 enum tcgrr_isa_return {
     TCGRR_ISA_RETURN_NO,
-    TCGRR_ISA_RETURN_MAYBE, /* a plain return, by which an M-profile Arm's handler goes back as well */
+    TCGRR_ISA_RETURN_MAYBE, /* a plain return, which an M-profile Arm's handlers also use */
     TCGRR_ISA_RETURN_YES,   /* a return from an interrupt or exception, and nothing else */
 };
 
 /*
- * Whether a handler goes back by the instruction at `pc`, after which the vCPU went to `next`. That matters where its
- * bytes leave open what it is. UNKNOWN machines: MAYBE for every instruction.
+ * Whether the instruction at `pc`, after which the vCPU went to `next`, is one by which a handler returns. `next`
+ * matters where the instruction's bytes alone do not decide it. UNKNOWN machines: MAYBE for every instruction.
  */
 enum tcgrr_isa_return tcgrr_isa_returns(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, unsigned length,
                                         uint64_t next);

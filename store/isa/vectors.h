@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * What enters the guest at `entry`, "irq, same level, SP_ELx", where the architecture fixes the distances between its
- * vectors; NULL: it does not, or `entry` is none of them.
+ * The kind of event whose vector is at `entry`, such as "irq, same level, SP_ELx", if the architecture fixes the
+ * distances between vectors; NULL: it does not, or `entry` is not one of them.
  */
 const char *tcgrr_vector_name(const char *target, uint64_t entry);
 

@@ -7,8 +7,8 @@
 #include "store/stacks.h"
 
 /*
- * Finds them at many places of one trace: keeps what the stacks were along the way, at some 256 places however long the
- * trace is, so that it does not begin at the trace's beginning each time.
+ * Finds call stacks at many places of one trace. It keeps the stacks at about 256 places along the way, however long
+ * the trace is, so that it need not start from the trace's beginning each time.
  */
 struct tcgrr_callstacks;
 
@@ -24,8 +24,8 @@ struct tcgrr_callstack {
 };
 
 /*
- * Comes nearer to the execution that runs instruction `icount`, by a chunk at most. *done: `found` is filled; where the
- * trace has nothing at `icount`, without any frames. False: an error.
+ * Advances by at most one chunk towards the execution that runs instruction `icount`. *done: `found` is filled; without
+ * frames if the trace has nothing at `icount`. False: an error.
  */
 bool tcgrr_callstacks_look(struct tcgrr_callstacks *stacks, tcgrr_icount icount, struct tcgrr_callstack *found,
                            bool *done, GError **error);

@@ -17,13 +17,15 @@
 struct tcgrr_sql;
 
 /*
- * Registers everything on a connection, for its thread. The connection's main database need not be a trace: tables say
- * what is wrong when they are used. NULL with error if SQLite refuses.
+ * Registers everything on a connection, for its thread. The connection's main database need not be a trace: if it is
+ * not, tables fail when they are used. NULL with error if SQLite refuses.
  */
 struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error);
 
-/* Chunks decoded so far on that connection. Any code that runs in the connection's thread may ask, a progress handler,
- * too. */
+/*
+ * Chunks decoded so far on that connection. May be called from any code that runs in the connection's thread, including
+ * a progress handler.
+ */
 uint64_t tcgrr_sql_chunks_decoded(const struct tcgrr_sql *sql);
 
 /* Name of virtual table number `index`, NULL after the last; and its documented declaration, "CREATE TABLE …". */

@@ -8,7 +8,7 @@
 
 struct tcgrr_sql; /* store/sql/sql.h */
 
-/* Something that was asked for and that the trace does not have, while it has that level in other parts of its run. */
+/* A part of the run that was asked for at a level that the trace has only for other parts of its run. */
 struct tcgrr_sql_gap {
     enum tcgrr_level level;
     struct tcgrr_span span; /* from the first to the last instruction */
@@ -17,11 +17,11 @@ struct tcgrr_sql_gap {
     char *text;             /* one line with the command that makes it */
 };
 
-/* From now on, asking for what is in none of a trace's parts does not fail but is noted, from nothing on. */
+/* From now on, asking for a part that the trace lacks does not fail but is noted. Earlier notes are discarded. */
 void tcgrr_sql_note_gaps(struct tcgrr_sql *sql);
 /* What was noted: struct tcgrr_sql_gap, at most one for each trace and level. Owned by the caller. */
 GArray *tcgrr_sql_gaps(const struct tcgrr_sql *sql);
-/* Notes that all of the main trace was asked for at `level`, of a table that is not virtual. */
+/* Notes that all of the main trace was asked for at `level`, through a table that is not virtual. */
 void tcgrr_sql_ask_all(struct tcgrr_sql *sql, enum tcgrr_level level);
 
 #endif

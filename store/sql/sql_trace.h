@@ -38,12 +38,12 @@ void tcgrr_sql_trace_unref(struct tcgrr_sql_trace *trace);
 struct tcgrr_reader *tcgrr_sql_trace_reader(const struct tcgrr_sql_trace *trace);
 /*
  * Whether the trace has anything of `level` between the icounts `first` and `last`, both included: false with
- * TCGRR_ERROR_LACKS + level if not. Where somebody watches for gaps, only a trace that has nothing of that level fails,
- * and the rest is noted.
+ * TCGRR_ERROR_LACKS + level if not. If gaps are noted (sql_gaps.h), only a trace without anything of that level fails;
+ * other gaps are noted.
  */
 bool tcgrr_sql_trace_need(struct tcgrr_sql_trace *trace, enum tcgrr_level level, int64_t first, int64_t last,
                           GError **error);
-/* All blocks as of now, loaded where they are not yet. NULL with error. */
+/* All blocks that the trace has now; those that are missing in memory are loaded. NULL with error. */
 const struct tcgrr_blocks *tcgrr_sql_trace_blocks(struct tcgrr_sql_trace *trace, GError **error);
 
 /* The chunks decoded last; for walks (store/exec_walk.h). */

@@ -32,13 +32,17 @@ struct tcgrr_vtab_rule {
 };
 
 /*
- * Chooses the rules that `info` has usable constraints for, numbers xFilter's arguments, and sets info->idxNum to their
- * bits. SQLite checks each constraint again, so that rules may be wider than what was asked. `rows` is the size of the
- * whole table. Returns SQLITE_OK, SQLITE_CONSTRAINT if an argument is there but not usable, or SQLITE_NOMEM.
+ * Chooses the rules for which `info` has usable constraints, numbers xFilter's arguments, and sets info->idxNum to
+ * their bits. SQLite checks each constraint again, so rules may let more rows through than the constraint does. `rows`
+ * is the size of the whole table. Returns SQLITE_OK, SQLITE_CONSTRAINT if an argument is there but not usable, or
+ * SQLITE_NOMEM.
  */
 int tcgrr_vtab_plan(sqlite3_index_info *info, const struct tcgrr_vtab_rule *rules, size_t count, double rows);
 
-/* Whether the rows are wanted by one of the columns in the bit mask `columns` only; *descending says which way. */
+/*
+ * Whether the rows are to be ordered, and only by columns in the bit mask `columns` or by the rowid, all in the same
+ * direction; *descending says which.
+ */
 bool tcgrr_vtab_ordered(const sqlite3_index_info *info, unsigned columns, bool *descending);
 
 /* Adds to the text that EXPLAIN QUERY PLAN shows. SQLITE_OK or SQLITE_NOMEM. */
@@ -47,8 +51,9 @@ int tcgrr_vtab_explain(sqlite3_index_info *info, const char *text);
 /* ---- arguments ---- */
 
 /*
- * Narrows *low and *high to what `column relation value` leaves, at least: SQL compares what is not an integer in its
- * own way, which is left to SQLite where possible. NULL leaves nothing.
+ * Narrows *low and *high to the values for which `column relation value` holds, or to a wider range: values that are
+ * not integers are compared by SQL's own rules, which is left to SQLite where possible. For NULL the range becomes
+ * empty.
  */
 void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator relation, int64_t *low, int64_t *high);
 

@@ -32,7 +32,7 @@ int tcgrr_vtab_rows_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid);
  * icount `first` to `last` is asked for. */
 int tcgrr_vtab_rows_begin(struct tcgrr_vtab_rows *cursor, sqlite3_value *schema, int64_t first, int64_t last);
 
-/* An integer argument, `missing` where there is none or it is no number. */
+/* An integer argument; `missing` if there is none or it is not a number. */
 int64_t tcgrr_vtab_argument(sqlite3_value *value, int64_t missing);
 
 /* A result with the symbol that covers `pc`. SQLite's code. */
