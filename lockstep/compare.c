@@ -429,7 +429,7 @@ static void trim(struct comparing *c)
         }
         tcgrr_exec_window_cut(&c->windows[i], needed - KEPT_EXECS);
         for (uint32_t k = 0; k < c->count; k++) {
-            tcgrr_align_cut(&c->aligns[k], i, needed - KEPT_EXECS);
+            tcgrr_align_after_cut(&c->aligns[k], i, needed - KEPT_EXECS);
         }
         tcgrr_vcpu_schedule_cut(&c->schedule, i, needed - KEPT_EXECS);
     }

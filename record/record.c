@@ -326,7 +326,7 @@ static bool ask_early(struct recorder *recorder, tcgrr_icount icount, GError **e
     if (flushed && !log->unknown && sure > 0) {
         log->reached = (tcgrr_icount)sure;
     }
-    tcgrr_live_drop_uncertain(live, tcgrr_answer(&recorder->answers, log, uncertain));
+    tcgrr_live_drop_uncertain(live, tcgrr_answer_doubts(&recorder->answers, log, uncertain));
     tcgrr_rrlog_free(log);
     recorder->ask_at = MAX(ASK_EARLY, 2 * uncertain->len);
     return true;
@@ -357,7 +357,7 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
             heed_stop(recorder, &farewell);
         }
         gint64 now = g_get_monotonic_time();
-        if ((*chunk)->count == (*chunk)->capacity || (now - age >= CHUNK_AGE_US && !tcgrr_chunk_empty(*chunk))) {
+        if ((*chunk)->count == (*chunk)->capacity || (now - age >= CHUNK_AGE_US && !tcgrr_chunk_is_empty(*chunk))) {
             struct tcgrr_chunk *next = g_async_queue_timeout_pop(recorder->empty, HAND_OVER_US);
             if (!next) {
                 continue; /* the storing thread is slow: the guest waits, but a request to stop is still handled */

@@ -18,7 +18,7 @@ static struct tcgrr_retire_correction *correction_at(const struct work *work, gu
     return &g_array_index(work->corrections, struct tcgrr_retire_correction, index);
 }
 
-guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *uncertain)
+guint tcgrr_answer_doubts(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *uncertain)
 {
     guint i = 0;
 
@@ -258,7 +258,7 @@ bool tcgrr_repair(struct tcgrr_writer *writer, const struct tcgrr_repair *repair
         .writer = writer,
         .corrections = repair->answers->corrections,
     };
-    run->assumed = repair->uncertain->len - tcgrr_answer(repair->answers, repair->log, repair->uncertain);
+    run->assumed = repair->uncertain->len - tcgrr_answer_doubts(repair->answers, repair->log, repair->uncertain);
     run->decided = (int64_t)repair->answers->decided;
     bool good = work.corrections->len == 0 || rewrite(&work, run, error);
     tcgrr_seq first = work.corrections->len ? correction_at(&work, 0)->seq + 1 : UINT64_MAX;

@@ -32,7 +32,7 @@ struct tcgrr_retire_correction {
  * Looks up doubts (`uncertain`, struct tcgrr_uncertain_retire) in a log, in order, as far as the log reaches. QEMU may
  * still be writing it. Returns the number of doubts that were answered; pass the others again later, with further ones.
  */
-guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *uncertain);
+guint tcgrr_answer_doubts(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *uncertain);
 
 struct tcgrr_repair {
     const char *path;              /* of the trace that `writer` writes */

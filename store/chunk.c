@@ -59,7 +59,7 @@ void tcgrr_chunk_follow(struct tcgrr_chunk *chunk, const struct tcgrr_chunk *bef
     g_array_set_size(chunk->devices, 0);
 }
 
-bool tcgrr_chunk_empty(const struct tcgrr_chunk *chunk)
+bool tcgrr_chunk_is_empty(const struct tcgrr_chunk *chunk)
 {
     return chunk->count == 0 && chunk->events->len == 0 && chunk->checkpoints->len == 0;
 }

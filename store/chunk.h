@@ -40,7 +40,7 @@ void tcgrr_chunk_free(struct tcgrr_chunk *chunk);
 void tcgrr_chunk_follow(struct tcgrr_chunk *chunk, const struct tcgrr_chunk *before);
 
 /* Whether there is nothing in it: no execution, event or checkpoint. */
-bool tcgrr_chunk_empty(const struct tcgrr_chunk *chunk);
+bool tcgrr_chunk_is_empty(const struct tcgrr_chunk *chunk);
 
 /* A place in a chunk, moving from execution to execution. */
 struct tcgrr_cursor {

@@ -49,7 +49,7 @@ static bool flush(struct work *work, GError **error)
 {
     struct tcgrr_chunk *out = work->out;
 
-    if (tcgrr_chunk_empty(out)) {
+    if (tcgrr_chunk_is_empty(out)) {
         return true;
     }
     out->end_blocks = tcgrr_blocks_count(work->blocks);

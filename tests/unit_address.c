@@ -50,13 +50,13 @@ static void test_good_addresses(void **state)
         assert_true(tcgrr_address_parse(good[i].text, &address, NULL));
         assert_string_equal(address.host, good[i].host);
         assert_string_equal(address.port, good[i].port);
-        assert_true(tcgrr_address_local(&address, &local, NULL, NULL));
+        assert_true(tcgrr_address_is_local(&address, &local, NULL, NULL));
         assert_int_equal(local, good[i].local);
         tcgrr_address_clear(&address);
     }
     assert_true(tcgrr_address_parse("unix:/tmp/a:b", &address, NULL));
     assert_string_equal(address.path, "/tmp/a:b");
-    assert_true(tcgrr_address_local(&address, &local, NULL, NULL));
+    assert_true(tcgrr_address_is_local(&address, &local, NULL, NULL));
     assert_true(local);
     tcgrr_address_clear(&address);
 }
@@ -183,7 +183,7 @@ static void test_silent_name_server(void **state)
         bool local;
         stop = 0;
         GThread *user = g_thread_new("user", interrupt, (gpointer)&stop);
-        bool good = i == 0   ? tcgrr_address_local(&address, &local, &stop, &error)
+        bool good = i == 0   ? tcgrr_address_is_local(&address, &local, &stop, &error)
                     : i == 1 ? tcgrr_listener_new(&address, &stop, &error) != NULL
                              : tcgrr_address_connect(&address, 60000, &stop, &error) >= 0;
         assert_false(good);

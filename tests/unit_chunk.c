@@ -117,7 +117,7 @@ static void check_cut(const GArray *script, uint64_t seed, uint32_t most)
     guint at = 0;
 
     tcgrr_chunk_follow(chunk, NULL);
-    assert_true(tcgrr_chunk_empty(chunk));
+    assert_true(tcgrr_chunk_is_empty(chunk));
     for (tcgrr_seq seq = 0; at < script->len; seq += chunk->count) {
         tcgrr_chunk_follow(chunk, at > 0 ? chunk : NULL);
         assert_int_equal(chunk->first_icount, at);

@@ -421,7 +421,7 @@ static void test_storm(void **state)
     enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
     assert_true(tcgrr_live_next(f->live, f->chunk, 0, &end, NULL));
     log->complete = true;
-    assert_int_equal(tcgrr_answer(&answers, log, tcgrr_live_uncertain(f->live)), TURNS);
+    assert_int_equal(tcgrr_answer_doubts(&answers, log, tcgrr_live_uncertain(f->live)), TURNS);
     assert_int_equal(answers.corrections->len, TURNS);
     assert_int_equal(answers.shift, -TURNS);
     g_array_unref(answers.corrections);

@@ -153,7 +153,7 @@ GPtrArray *browse_rows(struct browse_run *run, guint before, guint after, guint 
     range.last_icount = (int64_t)last;
     bool good = tcgrr_reader_query(tcgrr_sql_trace_reader(run->trace), TCGRR_QUERY_EVENTS, error) &&
                 tcgrr_reader_events(tcgrr_sql_trace_reader(run->trace), rows.first, last, keep_event, &rows, error) &&
-                tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(run->trace), &range, error);
+                tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunk_cache(run->trace), &range, error);
     while (good && !walk.end) {
         good = add_execution(&rows, &walk, here, error) && tcgrr_exec_walk_next(&walk, error);
     }

@@ -180,7 +180,7 @@ static bool seek(struct browse_run *run, const struct target *target, const GArr
     range.descending = target->direction == BROWSE_BACK;
     *(range.descending ? &range.last_icount : &range.first_icount) = (int64_t)target->icount;
     *moved = false;
-    bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(run->trace), &range, error);
+    bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunk_cache(run->trace), &range, error);
     while (good && !walk.end && !*moved) {
         *moved = matches(target, &walk, &insn);
         if (*moved) {

@@ -351,7 +351,7 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
         }
     }
     if (live->accesses) {
-        tcgrr_live_put_off(live, chunk);
+        tcgrr_live_carry_accesses(live, chunk);
     }
     *end = live->end;
     return true;

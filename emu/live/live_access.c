@@ -126,7 +126,7 @@ static guint first_open(const struct tcgrr_chunk *chunk)
     return at;
 }
 
-void tcgrr_live_put_off(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
+void tcgrr_live_carry_accesses(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 {
     guint first = first_open(chunk);
     if (first < chunk->accesses->len) {

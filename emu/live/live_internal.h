@@ -197,7 +197,7 @@ bool tcgrr_live_is_watched(const struct tcgrr_live *live, const struct tcgrr_blo
 void tcgrr_live_settle_accesses(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran);
 /* Call before handing the chunk out: moves the accesses of the open execution to the chunk that it will be appended to.
  * */
-void tcgrr_live_put_off(struct tcgrr_live *live, struct tcgrr_chunk *chunk);
+void tcgrr_live_carry_accesses(struct tcgrr_live *live, struct tcgrr_chunk *chunk);
 void tcgrr_live_free_accesses(struct tcgrr_live_accesses *accesses);
 
 /* Reads an event about inputs, of kind `kind` with these words; false: it is of another kind. */

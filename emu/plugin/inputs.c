@@ -380,7 +380,7 @@ bool tcgrr_inputs_next_thread_is(unsigned number)
            next.kind == TCGRR_INPUTS_END || next.thread == number;
 }
 
-bool tcgrr_inputs_waits(int64_t number)
+bool tcgrr_inputs_may_block(int64_t number)
 {
     const struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);

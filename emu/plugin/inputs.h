@@ -29,7 +29,7 @@ const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, c
 void tcgrr_inputs_settle(void);
 /* Whether the thread has to wait for its turn before the host makes the call, rather than after the call has returned.
  * */
-bool tcgrr_inputs_settle_before(void);
+bool tcgrr_inputs_must_settle_before(void);
 
 /* Call it in a forked child, which runs as `vcpu`: its inputs are recorded in its own file, `path`. */
 void tcgrr_inputs_restart(const char *path, unsigned vcpu);
@@ -68,7 +68,7 @@ bool tcgrr_inputs_may_leave_order(void);
 /* The order has deviated. */
 void tcgrr_inputs_leave_order(void);
 /* Whether other threads may run until the call returns, because it may block. */
-bool tcgrr_inputs_waits(int64_t number);
+bool tcgrr_inputs_may_block(int64_t number);
 /* Whether the call, which returned `result`, created a thread. */
 bool tcgrr_inputs_makes_thread(int64_t number, int64_t result);
 

@@ -458,7 +458,7 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     if (call && call->kind == TCGRR_CALL_ENDS && !tcgrr_inputs_failed(inputs, inputs->call->called)) {
         return;
     }
-    bool deferred = tcgrr_threads_several() && tcgrr_inputs_waits(inputs->call->called);
+    bool deferred = tcgrr_threads_several() && tcgrr_inputs_may_block(inputs->call->called);
     if (deferred) { /* other threads may run first: it is compared after it has returned */
         *recorded = (struct tcgrr_inputs_record){.number = inputs->call->called};
     } else if (!(inputs->call->expects = find_recorded(inputs, inputs->call->called, recorded))) {
@@ -490,7 +490,7 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     }
 }
 
-bool tcgrr_inputs_settle_before(void)
+bool tcgrr_inputs_must_settle_before(void)
 {
     return mine() && mine()->call->deferred;
 }
@@ -549,7 +549,7 @@ void tcgrr_inputs_check(struct tcgrr_inputs *inputs, int64_t number)
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
     bool ends = call && call->kind == TCGRR_CALL_ENDS && !tcgrr_inputs_failed(inputs, number);
-    bool deferred = tcgrr_threads_several() && tcgrr_inputs_waits(number);
+    bool deferred = tcgrr_threads_several() && tcgrr_inputs_may_block(number);
     inputs->call->expects = !ends && !deferred && find_recorded(inputs, number, &inputs->call->recorded);
 }
 
@@ -637,7 +637,7 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
     if (!inputs->ended && !inputs->writes && !inputs->call->expects && tcgrr_threads_several() &&
-        tcgrr_inputs_waits(number)) {
+        tcgrr_inputs_may_block(number)) {
         inputs->call->expects = find_recorded(inputs, number, &inputs->call->recorded);
     }
     if (inputs->call->lets_in) {

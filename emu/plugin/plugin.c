@@ -106,7 +106,7 @@ static void end_with_threads(struct tcgrr_plugin *plugin)
         tcgrr_ring_publish(&plugin->ring, 2);
         plugin->signal_at = UINT64_MAX; /* no input is recorded or given any more */
         plugin->silent = true;
-        tcgrr_threads_free_all();
+        tcgrr_threads_release_all();
     }
 }
 
@@ -503,8 +503,8 @@ static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t argume
         tcgrr_follow_exec(&follow, tcgrr_inputs_end_here(), values + 1)) {
         end_before_exec();
     }
-    if (tcgrr_plugin.inputs && !tcgrr_plugin.silent && tcgrr_inputs_waits(number)) {
-        bool settles = tcgrr_inputs_settle_before();
+    if (tcgrr_plugin.inputs && !tcgrr_plugin.silent && tcgrr_inputs_may_block(number)) {
+        bool settles = tcgrr_inputs_must_settle_before();
         tcgrr_threads_leave();
         if (settles) {
             tcgrr_threads_enter(vcpu);

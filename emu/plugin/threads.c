@@ -196,7 +196,7 @@ void tcgrr_threads_leave(void)
     }
 }
 
-void tcgrr_threads_free_all(void)
+void tcgrr_threads_release_all(void)
 {
     pthread_mutex_lock(&threads.lock);
     threads.all = true;

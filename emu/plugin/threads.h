@@ -37,6 +37,6 @@ bool tcgrr_threads_runs(void);
 void tcgrr_threads_leave(void);
 void tcgrr_threads_enter(unsigned vcpu);
 /* Recording has ended: all threads may run. */
-void tcgrr_threads_free_all(void);
+void tcgrr_threads_release_all(void);
 
 #endif

@@ -88,7 +88,7 @@ void tcgrr_align_begin(struct tcgrr_align *align, const tcgrr_icount at[2])
 {
     for (int i = 0; i < 2; i++) {
         tcgrr_insn_cursor_begin_on(&align->runs.walks[i], &align->windows[i], align->only, at[i]);
-        tcgrr_align_cut(align, i, 0);
+        tcgrr_align_after_cut(align, i, 0);
     }
 }
 
@@ -505,7 +505,7 @@ guint tcgrr_align_first_needed(const struct tcgrr_align *align, int which)
     return tcgrr_exec_window_find_exec(&align->windows[which], align->runs.walks[which].icount);
 }
 
-void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs)
+void tcgrr_align_after_cut(struct tcgrr_align *align, int which, guint execs)
 {
     const GArray *taken = align->taken[which];
     guint gone = 0;

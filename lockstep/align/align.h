@@ -94,10 +94,10 @@ bool tcgrr_align_differs(struct tcgrr_align *align);
 
 /*
  * The first execution of a window that is still needed. After removing `execs` executions from the start of a window,
- * call tcgrr_align_cut(), which adjusts the indices into it.
+ * call tcgrr_align_after_cut(), which adjusts the indices into it.
  */
 guint tcgrr_align_first_needed(const struct tcgrr_align *align, int which);
-void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs);
+void tcgrr_align_after_cut(struct tcgrr_align *align, int which, guint execs);
 
 /* ---- for lockstep/align/reconverge.c ---- */
 

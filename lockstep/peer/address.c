@@ -186,7 +186,7 @@ static bool is_loopback(const struct sockaddr *address)
     return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
-bool tcgrr_address_local(const struct tcgrr_address *address, bool *local, const volatile int *stop, GError **error)
+bool tcgrr_address_is_local(const struct tcgrr_address *address, bool *local, const volatile int *stop, GError **error)
 {
     *local = true;
     if (address->path) {

@@ -21,7 +21,7 @@ void tcgrr_address_clear(struct tcgrr_address *address);
 
 /* *local: the address cannot be reached from outside this machine. TCGRR_ERROR_FAILED if the host is not known;
  * TCGRR_ERROR_STOPPED if `*stop` (may be NULL) becomes non-zero during the lookup. */
-bool tcgrr_address_local(const struct tcgrr_address *address, bool *local, const volatile int *stop, GError **error);
+bool tcgrr_address_is_local(const struct tcgrr_address *address, bool *local, const volatile int *stop, GError **error);
 
 /* A listening socket. */
 struct tcgrr_listener;

@@ -90,7 +90,7 @@ static bool check_token(const struct tcgrr_lockstep_remote_options *options, GEr
 {
     bool local;
 
-    if (!tcgrr_address_local(&options->address, &local, options->stop, error)) {
+    if (!tcgrr_address_is_local(&options->address, &local, options->stop, error)) {
         return false;
     }
     if (!local && !options->token.bytes) {

@@ -176,7 +176,7 @@ bool tcgrr_callstacks_look(struct tcgrr_callstacks *stacks, tcgrr_icount icount,
     keep_mark(stacks);
     rewind_to(stacks, id);
     struct tcgrr_cached_chunk *chunk =
-        tcgrr_chunk_cache_get(tcgrr_sql_trace_chunks(stacks->trace), stacks->next, &there, error);
+        tcgrr_chunk_cache_get(tcgrr_sql_trace_chunk_cache(stacks->trace), stacks->next, &there, error);
     *done = !chunk || stacks->next >= id;
     bool good = chunk || !there;
     if (chunk && *done) {

@@ -160,7 +160,7 @@ struct tcgrr_reader *tcgrr_sql_trace_reader(const struct tcgrr_sql_trace *trace)
     return trace->reader;
 }
 
-struct tcgrr_chunk_cache *tcgrr_sql_trace_chunks(const struct tcgrr_sql_trace *trace)
+struct tcgrr_chunk_cache *tcgrr_sql_trace_chunk_cache(const struct tcgrr_sql_trace *trace)
 {
     return trace->chunks;
 }

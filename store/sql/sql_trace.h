@@ -47,7 +47,7 @@ bool tcgrr_sql_trace_need(struct tcgrr_sql_trace *trace, enum tcgrr_level level,
 const struct tcgrr_blocks *tcgrr_sql_trace_blocks(struct tcgrr_sql_trace *trace, GError **error);
 
 /* The chunks decoded last; for walks (store/exec_walk.h). */
-struct tcgrr_chunk_cache *tcgrr_sql_trace_chunks(const struct tcgrr_sql_trace *trace);
+struct tcgrr_chunk_cache *tcgrr_sql_trace_chunk_cache(const struct tcgrr_sql_trace *trace);
 /* The text of each instruction of block `number`, valid until the next call. NULL with error. */
 char **tcgrr_sql_trace_disasm(struct tcgrr_sql_trace *trace, uint32_t number, GError **error);
 /* Whether block `number` ends with a call. False: an error. */

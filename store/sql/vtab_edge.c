@@ -77,7 +77,7 @@ static bool count_all(struct tcgrr_vtab_rows *cursor, const struct tcgrr_exec_ra
 {
     struct count count = {.rows = cursor->rows, .by_edge = g_hash_table_new(hash_edge, g_direct_equal)};
     struct tcgrr_exec_walk walk = {0};
-    bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(cursor->base.trace), range, error);
+    bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunk_cache(cursor->base.trace), range, error);
 
     count.last = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     count.previous = g_array_new(FALSE, FALSE, sizeof(uint32_t));

@@ -191,7 +191,7 @@ static bool add_chunk(struct exec_cursor *cursor, struct count *count, int64_t i
         return true;
     }
     struct tcgrr_cached_chunk *chunk =
-        tcgrr_chunk_cache_get(tcgrr_sql_trace_chunks(cursor->base.trace), id, &found, error);
+        tcgrr_chunk_cache_get(tcgrr_sql_trace_chunk_cache(cursor->base.trace), id, &found, error);
     if (!chunk) {
         return false;
     }
@@ -307,7 +307,7 @@ static int exec_filter(sqlite3_vtab_cursor *base, int bits, const char *text, in
     if (status == SQLITE_OK && bits & TCGRR_VTAB_GROUPED) {
         return filter_grouped(cursor, bits);
     }
-    if (status == SQLITE_OK && !tcgrr_exec_walk_begin(&cursor->walk, tcgrr_sql_trace_chunks(cursor->base.trace),
+    if (status == SQLITE_OK && !tcgrr_exec_walk_begin(&cursor->walk, tcgrr_sql_trace_chunk_cache(cursor->base.trace),
                                                       &cursor->query.range, &error)) {
         status = tcgrr_vtab_fail(base->pVtab, error);
     }

@@ -209,7 +209,7 @@ static bool follow(struct counting *counting, struct tcgrr_stacks *stacks, GErro
     int64_t first = -1;
     guint next = 0;
 
-    bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(counting->trace), &range, error);
+    bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunk_cache(counting->trace), &range, error);
     while (good && !walk.end && !counting->error) {
         const struct tcgrr_chunk *chunk = walk.at.chunk;
         if ((int64_t)chunk->first_seq != first) {

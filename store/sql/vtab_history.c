@@ -43,7 +43,8 @@ static bool collect(struct tcgrr_vtab_rows *cursor, int64_t before, int64_t coun
 
     range.last_icount = before == INT64_MAX ? before : before - 1;
     range.descending = true;
-    bool good = count == 0 || tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(cursor->base.trace), &range, error);
+    bool good =
+        count == 0 || tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunk_cache(cursor->base.trace), &range, error);
     while (good && cursor->rows->len < count && !walk.end) {
         struct row row = {.seq = tcgrr_exec_walk_seq(&walk),
                           .icount = (int64_t)walk.at.icount,

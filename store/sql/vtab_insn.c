@@ -128,7 +128,7 @@ static int insn_filter(sqlite3_vtab_cursor *base, int bits, const char *text, in
     if (status != SQLITE_OK) {
         return status;
     }
-    if (!tcgrr_exec_walk_begin(&cursor->walk, tcgrr_sql_trace_chunks(cursor->base.trace), &cursor->query.range,
+    if (!tcgrr_exec_walk_begin(&cursor->walk, tcgrr_sql_trace_chunk_cache(cursor->base.trace), &cursor->query.range,
                                &error)) {
         return tcgrr_vtab_fail(base->pVtab, error);
     }

@@ -283,7 +283,7 @@ static int mem_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int
         return status;
     }
     read_wanted(cursor, bits, arguments + tcgrr_vtab_query_arguments(bits));
-    if (!tcgrr_exec_walk_begin(&cursor->walk, tcgrr_sql_trace_chunks(cursor->base.trace), &cursor->query.range,
+    if (!tcgrr_exec_walk_begin(&cursor->walk, tcgrr_sql_trace_chunk_cache(cursor->base.trace), &cursor->query.range,
                                &error)) {
         return tcgrr_vtab_fail(base->pVtab, error);
     }
