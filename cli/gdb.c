@@ -19,8 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What gdb calls the targets whose QEMU names are other ones, and whether it has to be told: the others it recognises
- * by what QEMU's stub says of itself. */
+/*
+ * gdb's names for the targets that it calls differently from QEMU, and whether it has to be given the name: the other
+ * targets it recognises from the description that QEMU's stub sends.
+ */
 static const struct architecture {
     const char *target;
     const char *name;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEPTH 10 /* steps, unless told otherwise */
+#define DEPTH 10 /* steps, unless --depth says otherwise */
 #define HANG  60 /* seconds */
 
 struct context {

@@ -257,7 +257,7 @@ static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given 
 struct call {
     tcgrr_icount icount;
     int64_t number;
-    uint64_t pc; /* of the block before */
+    uint64_t pc; /* of the previous block */
 };
 
 /* The calls after instruction `from`, up to a limit. */

@@ -42,7 +42,7 @@ struct live_side {
     bool compared;                    /* with the original, since then */
     GQueue checkpoints;               /* struct tcgrr_checkpoint *, those not requested yet */
     struct tcgrr_symbols *symbols;    /* symbols of the mapped files; NULL: not requested yet */
-    guint mapped;                     /* so many mappings */
+    guint mapped;                     /* the number of mappings that `symbols` covers */
     struct tcgrr_checkpoint part_end; /* the end of the last digest of a part */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a trace says of its run as a whole. */
+/* The description of a run as a whole in its trace. */
 #include "record/record_internal.h"
 
 #include "store/words.h"

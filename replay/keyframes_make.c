@@ -9,8 +9,10 @@
 
 #include <string.h>
 
-/* Where the user does not say: a first step, to see how fast the run goes; what one may take of QEMU's time; how much
- * longer one may be than the one before. */
+/*
+ * If the user does not give a distance: the first step, from which the speed of the run is determined; QEMU's processor
+ * time for a step; how many times as long as the previous step one may be.
+ */
 #define FIRST_STEP  ((tcgrr_icount)1 << 25)
 #define STEP_US     (150 * 1000)
 #define STEP_MORE   4

@@ -104,7 +104,7 @@ static inline bool tcgrr_cursor_next(struct tcgrr_cursor *cursor)
 
 /*
  * Recomputes end_icount, end_flow, the checkpoints' icounts and digests from the executions, starting at `first_*`.
- * Fills chunk->checkpoints anew. For chunks that were decoded.
+ * Refills chunk->checkpoints. For chunks that were decoded.
  */
 void tcgrr_chunk_compute(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table);
 

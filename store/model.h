@@ -26,7 +26,7 @@ typedef uint32_t tcgrr_vcpu;
 #define TCGRR_MAX_INSN_TEXT   127u
 /* A chunk with this many memory accesses is full; */
 #define TCGRR_CHUNK_ACCESSES  (1u << 18)
-/* and its last execution has fewer than so many. Parts of the trace format. */
+/* and its last execution has fewer than this many. Both are part of the trace format. */
 #define TCGRR_EXEC_ACCESSES   (1u << 18)
 
 /* How much of a run is recorded: each level includes those before it. */
@@ -95,7 +95,7 @@ struct tcgrr_access {
     uint64_t value[2]; /* what was read or written, low half first; 0 beyond `size`, or where it is not known */
 };
 
-/* A device that accesses go to; number 1 stands for all whose names QEMU does not give, and is not in lists. */
+/* A device that accesses go to; number 1 stands for all devices whose names QEMU does not give, and is not in lists. */
 #define TCGRR_DEVICE_UNNAMED 1u
 #define TCGRR_DEVICE_NAME    256u
 struct tcgrr_device {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reading what a trace says of its run as a whole: how it was made, totals, notes, guest files, QEMU's rr file,
- * symbols. */
+/* Reads the description of a run as a whole: how it was made, totals, notes, guest files, QEMU's rr file, symbols. */
 #include "store/reader_internal.h"
 
 #include "store/error.h"

@@ -10,7 +10,7 @@
 
 #include <glib.h>
 
-/* Bounds on what QEMU may say of itself. */
+/* Bounds on QEMU's description of its registers. */
 #define TCGRR_MAX_REGISTERS      4096u
 #define TCGRR_MAX_REGISTER_BYTES 65536u
 #define TCGRR_MAX_STATE_BYTES    (1u << 20) /* of all registers together */

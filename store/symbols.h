@@ -17,7 +17,7 @@ struct tcgrr_symbol {
     uint64_t until;   /* up to, and without, this one; UINT64_MAX: the end */
 };
 
-/* What a file says of a symbol. */
+/* A symbol as a file has it. */
 struct tcgrr_label {
     uint64_t address;
     uint64_t size;  /* 0: not known */

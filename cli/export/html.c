@@ -260,7 +260,7 @@ static json_t *functions_json(const GArray *nodes, const struct export_functions
     return list;
 }
 
-/* The nodes that are wide enough to be seen, numbered anew. */
+/* The nodes that are wide enough to be seen, renumbered. */
 static json_t *nodes_json(const GArray *nodes, const struct export_functions *functions)
 {
     g_autofree uint32_t *numbers_of = g_new0(uint32_t, nodes->len);

@@ -180,7 +180,7 @@ struct report_profile {
 struct report_partial {
     uint32_t block;
     uint32_t ran;   /* instructions that ran; fewer than the block has */
-    uint64_t execs; /* how often exactly so many ran */
+    uint64_t execs; /* how often exactly `ran` instructions ran */
 };
 struct report_vcpu {
     uint64_t execs;

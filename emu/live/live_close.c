@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define MAX_ENTRIES 65536u /* no guest has so many, but a program may keep setting handlers */
+#define MAX_ENTRIES 65536u /* no guest has this many, but a program may keep setting handlers */
 
 void tcgrr_live_learn_entry(struct tcgrr_live *live, uint64_t pc)
 {

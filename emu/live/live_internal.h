@@ -227,8 +227,9 @@ void tcgrr_live_place_sample(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 void tcgrr_live_sampling_clear(struct tcgrr_live_sampling *sampling);
 
 /*
- * Texts of instructions (live_text.c): keeps those that came; gives them to the block they belong to, which is new;
- * gives a new block those of one with the same content elsewhere, without what they say of addresses.
+ * Texts of instructions (live_text.c). tcgrr_live_read_text() keeps those that arrived; tcgrr_live_take_text() gives
+ * them to the new block that they belong to; tcgrr_live_copy_text() gives a new block the texts of one with the same
+ * content at another address, without the addresses in them.
  */
 bool tcgrr_live_read_text(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error);
 bool tcgrr_live_take_text(struct tcgrr_live *live, uint32_t number, GError **error);

@@ -12,13 +12,13 @@
 
 /* Finds the registers; in a vCPU's init callback. */
 void tcgrr_sampling_init(struct tcgrr_plugin *plugin);
-/* In a forked child: samples begin anew. */
+/* In a forked child: restarts samples. */
 void tcgrr_sampling_restart(struct tcgrr_plugin *plugin);
 
 /* Whether the instruction, the last of a translation that is just made, is a branch or jump that samples count. */
 bool tcgrr_sampling_counts(struct tcgrr_plugin *plugin, uint64_t pc, const uint8_t *bytes, uint8_t length);
 
-/* The place from which branches count anew: it has a sample. */
+/* Call it where the count of branches restarts: a sample is taken there. */
 void tcgrr_sampling_begin(struct tcgrr_plugin *plugin);
 
 /* Takes a sample, at the head of the translation whose word was pushed last, and decides when the next one is due. */

@@ -19,7 +19,7 @@ enum { HEADER_BYTES = 72, SNAPSHOT_BYTES = 40, CLUSTER_BITS_MIN = 9, CLUSTER_BIT
 enum { SECTION_START = 1, SECTION_PART = 2, SECTION_END = 3, COMMAND = 8, SECTION_FOOTER = 0x7e };
 enum { PAGE_ZERO = 0x02, PAGE_MEM_SIZE = 0x04, PAGE_DATA = 0x08, PAGE_EOS = 0x10, PAGE_CONTINUE = 0x20 };
 #define PAGE_FLAGS   UINT64_C(0x3ff) /* the smallest page has 1,024 bytes */
-#define HEAD_BYTES   4096u           /* the RAM's section begins within so many bytes */
+#define HEAD_BYTES   4096u           /* the RAM's section begins within this many bytes */
 #define NAME_MAX_LEN 255
 #define BLOCKS_MAX   1024u
 #define RAM_MAX      (UINT64_C(1) << 42) /* bytes */

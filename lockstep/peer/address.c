@@ -135,7 +135,7 @@ static gpointer look_up_there(gpointer data)
     return NULL;
 }
 
-/* What getaddrinfo() says of a name; EAI_INTR: the user's wish to stop came before it did. */
+/* The result of getaddrinfo() for a name; EAI_INTR: the user interrupted before there was one. */
 static int look_up_name(const struct tcgrr_address *address, const struct addrinfo *hints, struct addrinfo **list,
                         const volatile int *stop)
 {

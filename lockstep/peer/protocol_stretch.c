@@ -262,7 +262,7 @@ void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, stru
     }
 }
 
-/* Each execution begins where the one before it ends; they cover the part, or are short of its end where the run is. */
+/* Each execution begins where the previous one ends. Together they cover the part, or end before it if the run does. */
 static void take_execs(struct input *in, const struct tcgrr_part *part, GArray *execs)
 {
     uint64_t count = tcgrr_take_number(&in->fields, most_in(part));

@@ -13,7 +13,7 @@ struct name {
     const char *llvm;
     const char *qemu; /* "": one that always has the same value */
     uint64_t mask;    /* 0: all of it */
-    unsigned step;    /* the mask is so many bits lower for each number */
+    unsigned step;    /* number of bits by which the mask is lower for each further number */
 };
 
 static const struct name names_ppc[] = {

@@ -185,7 +185,7 @@ static bool ask_icount(struct tcgrr_paused *paused, tcgrr_icount *icount, GError
     return tcgrr_player_icount(paused->player, icount, error);
 }
 
-/* QEMU 7.2 reports no stores of x86's, and takes what interrupts push for accesses of the instruction before. */
+/* QEMU 7.2 does not report x86's stores, and reports what interrupts push as accesses of the previous instruction. */
 static bool reports_accesses(const struct tcgrr_rerun *rerun)
 {
     const struct tcgrr_qemu *qemu = rerun->qemu;

@@ -3,10 +3,10 @@
 #include "store/codec/codec_internal.h"
 
 #define ZSTD_LEVEL           1
-#define SAMPLE_PART          8    /* one in so many ids are encoded both ways */
-#define SAMPLE_AT_LEAST      8192 /* ids; less say little about the rest */
-#define QUIET_IDS            128  /* where LZP misses less often than once in so many ids, it is taken at once */
-#define PACK_BONUS           8 /* fixed width is taken where it is larger by less than one in so many: it decodes faster */
+#define SAMPLE_PART          8    /* one in this many ids is encoded both ways */
+#define SAMPLE_AT_LEAST      8192 /* ids; fewer say little about the rest */
+#define QUIET_IDS            128  /* if LZP misses less often than once in this many ids, it is chosen at once */
+#define PACK_BONUS           8    /* fixed width is chosen if it is larger by less than one part in this many */
 #define STREAM_COUNT(method) ((method) == TCGRR_CODEC_LZP ? 2u : 3u)
 
 static void slots_init(struct tcgrr_codec_slots *slots)

@@ -11,7 +11,7 @@
 #define MIN_TABLE_BITS   8
 #define CODE_FIRST       0 /* the newest known successor that was not predicted */
 #define CODE_SECOND      1 /* the older known successor */
-#define CODE_OTHER       2 /* from here on: distance to the block before */
+#define CODE_OTHER       2 /* from here on: distance to the previous block */
 #define MAX_VARINT_BYTES 5
 
 static inline uint32_t context_hash(const uint32_t *here, unsigned shift)

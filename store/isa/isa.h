@@ -93,8 +93,8 @@ uint8_t tcgrr_isa_length(const char *target, const uint8_t *bytes, const char *t
 
 /*
  * Whether it is, for certain, a branch or jump that cannot fail, after which every QEMU ends its block. Unlike
- * tcgrr_isa_classify() it goes by the instruction alone, so that the answer does not depend on how blocks are cut;
- * `thumb` says whether 32-bit Arm code is T32.
+ * tcgrr_isa_classify() it looks at the instruction alone, so the answer does not depend on how blocks are cut; `thumb`
+ * says whether 32-bit Arm code is T32.
  */
 bool tcgrr_isa_transfers(enum tcgrr_isa isa, bool thumb, uint64_t pc, const uint8_t *bytes, uint8_t length);
 

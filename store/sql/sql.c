@@ -19,7 +19,7 @@ static void addr(sqlite3_context *context, int count, sqlite3_value **values)
     }
 }
 
-/* What a trace says of an address. */
+/* A text that describes an address, from a trace. */
 typedef char *(*address_text)(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error);
 
 static void result_of_address(sqlite3_context *context, int count, sqlite3_value **values, address_text text)

@@ -94,8 +94,8 @@ struct tcgrr_vtab_table {
     struct tcgrr_vtab_rule rules[TCGRR_VTAB_MAX_RULES]; /* its arguments; a row without text ends them */
     size_t row;                                         /* bytes of one */
     GDestroyNotify clear;                               /* frees what one owns; NULL: nothing */
-    double rows;                                        /* as many are expected */
-    double cost;                                        /* of making them; 0: as of reading so many */
+    double rows;                                        /* expected number of rows */
+    double cost;                                        /* of making them; 0: the cost of reading that many */
     unsigned ordered;                                   /* columns, as bits, by which they are in order, */
     bool descending;                                    /* from the highest on */
 };

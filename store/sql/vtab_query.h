@@ -28,7 +28,7 @@ enum tcgrr_vtab_query_bit {
 };
 #define TCGRR_VTAB_QUERY_RULES 12
 
-/* Where the columns are; rowid stands for the column `rowid`, of none if that is TCGRR_VTAB_NO_COLUMN. */
+/* The columns' indexes. SQLite's rowid is the column with index `rowid`; TCGRR_VTAB_NO_COLUMN: it is none of them. */
 struct tcgrr_vtab_columns {
     int seq, icount, vcpu, pc, block, schema;
     int rowid;

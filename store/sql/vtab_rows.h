@@ -12,7 +12,7 @@ struct tcgrr_vtab_rows {
     guint at;
 };
 
-/* Their methods but two; xBestIndex and xOpen go by the rest of struct tcgrr_vtab_table. */
+/* The methods of such a table, except the two given; xBestIndex and xOpen use the rest of struct tcgrr_vtab_table. */
 #define TCGRR_VTAB_ROWS_MODULE(filter, column)                                                                         \
     {                                                                                                                  \
         .iVersion = 0, .xConnect = tcgrr_vtab_connect, .xBestIndex = tcgrr_vtab_rows_best_index,                       \
