@@ -23,7 +23,7 @@ private_apt() {
         -o APT::Install-Recommends=false -o Debug::NoLocking=1 "$@" </dev/null
 }
 
-# private_lists ROOT deb|deb-src SUITE...: makes ROOT anew, with the lists of these suites.
+# private_lists ROOT deb|deb-src SUITE...: recreates ROOT, with the lists of these suites.
 private_lists() {
     local root=$1 kind=$2 mirror suite
     shift 2

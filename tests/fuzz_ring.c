@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Fuzz target for the reading end of the ring: the first byte chooses the target and what it reports, and whether the
- * rest are the words that a plugin wrote or what stands in the ring. Whatever they are, the chunks that come out must
+ * rest are the words that a plugin wrote or the ring's raw content. Whatever they are, the chunks that come out must
  * be sound.
  */
 #include "emu/live/live.h"
@@ -29,7 +29,7 @@ static void introduce(struct tcgrr_wire_header *header, uint8_t choice)
     atomic_store_explicit(&header->state, TCGRR_WIRE_RUNNING, memory_order_release);
 }
 
-/* The chunk says of itself what its executions make, and its parts stand in order. */
+/* The chunk's totals are those of its executions, and its parts are in order. */
 static void check_chunk(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks)
 {
     tcgrr_icount icount = chunk->end_icount;

@@ -49,7 +49,7 @@ trap finish EXIT
 # On standard error, because it may be called in a command substitution, whose status ends the test.
 skip() { echo "SKIP: $*" >&2; exit 77; }
 
-# Notes a failure and goes on, so that one run tells all that is wrong.
+# Notes a failure and goes on, so that one run shows all that is wrong.
 fail() {
     echo "FAIL: $*"
     failures=$((failures + 1))

@@ -68,8 +68,8 @@ run 0 "$tcgrr" diff --json "$work/x86-timer.tcgrr" "$work/x86-timer-again.tcgrr"
 [ "$(json .compared)" -gt 14000000 ] || fail "the PC: only $(json .compared) instructions compared"
 
 # A number in a guest's data makes it leave a loop of rounds early, each of which waits for a clock
-# and is interrupted: it has to part in the round where it is left, and nowhere before. One log for
-# both tells that it is not a matter of inputs.
+# and is interrupted: it has to diverge in the round where it is left, and not before. One log for
+# both shows that it is not a matter of inputs.
 rounds() {
     "$tcgrr" query --format csv "$work/$1.tcgrr" "SELECT count(*) FROM insn WHERE pc = $2 AND icount < $3" | tail -n 1
 }
@@ -98,7 +98,7 @@ run 0 "$tcgrr" lockstep --json --own-inputs --until 60000000 --a "${guest[0]}" -
 equal "interrupts far apart, live: diverged" "$(json .diverged)" false
 equal "interrupts far apart, live: inputs" "$(json .inputs)" own
 
-# Two processors, whose interrupts decide when they take turns. QEMU 7.2 tells which of them runs
+# Two processors, whose interrupts decide when they take turns. QEMU 7.2 reports which of them runs
 # what, newer ones do not. That they take turns elsewhere is no divergence, and may be no agreement.
 plain smp rv64-smp-timer "$version"
 plain smp-again rv64-smp-timer "$version"

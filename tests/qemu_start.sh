@@ -10,7 +10,7 @@ version=$1
 other=10.0
 [ "$version" != 10.0 ] || other=11.1
 
-# An x86 guest starts at its first instruction, the BIOS behind it. Another release loads the
+# An x86 guest starts at its first instruction, after the BIOS. Another release loads the
 # snapshot.
 guest x86-timer "$version"
 guest=("${guest[@]/#pc/pc-i440fx-7.2}")

@@ -67,7 +67,7 @@ static void test_many_shifted(void **state)
     pair_end(&pair);
 }
 
-/* At the same place on both sides there is nothing to tolerate, be they never so many. */
+/* At the same place on both sides there is nothing to tolerate, however many there are. */
 static void test_none_shifted(void **state)
 {
     struct pair pair = pair_start();

@@ -638,7 +638,7 @@ static void test_wild_header(void **state)
     }
 }
 
-/* Nor may what stands in the ring. */
+/* Nor may the ring's raw content. */
 static void test_wild_ring(void **state)
 {
     for (uint64_t seed = 1; seed < 300; seed++) {

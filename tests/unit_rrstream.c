@@ -406,7 +406,7 @@ static void closes_what_was_cut(void **data)
     g_byte_array_unref(start);
 }
 
-/* It is known that everything is in the log that happened in so many instructions. */
+/* The log is known to have everything that happened in this many instructions. */
 static void goes_on_in_silence(void **data)
 {
     static const struct {

@@ -266,7 +266,7 @@ static void test_stores(void **state)
     clear(f);
 }
 
-/* The divergence is that of the flow where there is one, with what the data says of it. */
+/* If the flow diverges, that is the divergence, and the data add to it. */
 static void test_before_flow(void **state)
 {
     struct recording wrong = {.wrong = X1, .wrong_from = 500, .insns = 200000};
