@@ -519,22 +519,59 @@ static G_GNUC_PRINTF(3, 4) char *monitor(struct tcgrr_paused *paused, GError **e
     return tcgrr_player_monitor(paused->player, line, error);
 }
 
+/* What QEMU's monitor reports for the vCPU's address. */
+static bool ask_translation(struct tcgrr_paused *paused, uint64_t address, uint64_t *physical, bool *mapped,
+                            GError **error)
+{
+    g_autofree char *text = monitor(paused, error, "gva2gpa 0x%" G_GINT64_MODIFIER "x", address);
+
+    *mapped = text && g_str_has_prefix(text, "gpa: ");
+    *physical = *mapped ? g_ascii_strtoull(text + strlen("gpa: "), NULL, 0) : 0;
+    return text != NULL;
+}
+
+/*
+ * Whether that is where instructions would be fetched, and data are not translated: with SPARC's MMU off, in boot mode,
+ * the former is the PROM, where all addresses that agree in their low 19 bits are the same place.
+ */
+static bool is_in_boot_mode(struct tcgrr_paused *paused, bool *boot, GError **error)
+{
+    static const uint64_t addresses[] = {0, 0x80000, 0x7ff80000};
+    uint64_t first = 0;
+
+    *boot = strcmp(paused->rerun->qemu->target, "sparc") == 0;
+    for (size_t i = 0; *boot && i < G_N_ELEMENTS(addresses); i++) {
+        uint64_t physical;
+        bool mapped;
+        if (!ask_translation(paused, addresses[i], &physical, &mapped, error)) {
+            return false;
+        }
+        first = i == 0 ? physical : first;
+        *boot = mapped && physical == first;
+    }
+    return true;
+}
+
 bool tcgrr_paused_translate(struct tcgrr_paused *paused, uint64_t address, uint64_t *physical, bool *mapped,
                             GError **error)
 {
+    bool boot;
+
     if (paused->program) { /* a program has no other addresses */
         uint8_t byte;
         *physical = address;
         tcgrr_paused_program_read_memory(paused->program, address, 1, &byte, mapped);
         return true;
     }
-    g_autofree char *text = monitor(paused, error, "gva2gpa 0x%" G_GINT64_MODIFIER "x", address);
-    if (!text) {
+    if (!is_in_boot_mode(paused, &boot, error)) {
         return false;
     }
-    *mapped = g_str_has_prefix(text, "gpa: ");
-    *physical = *mapped ? g_ascii_strtoull(text + strlen("gpa: "), NULL, 0) : 0;
-    return true;
+    if (boot) {
+        *physical = address;
+        *mapped = true;
+        return true;
+    }
+    return ask_translation(paused, address, physical, mapped, error);
 }
 
 /* gpa2hva reports whether RAM or ROM is there, without accessing it. The answer is cached, because RAM is seldom
