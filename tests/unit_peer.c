@@ -23,6 +23,7 @@
 #define STEP       TCGRR_CHECKPOINT_STEP
 #define TIMEOUT_MS 5000
 #define SHORT_MS   300
+#define PATIENT_MS 60000 /* for an answer of a million events, which takes seconds on a slow machine */
 
 static void make_pair(struct tcgrr_peer *peers[2], int timeout_ms)
 {
@@ -792,7 +793,7 @@ static void test_failing_server(void **state)
         struct tcgrr_message message;
         GError *error = NULL;
 
-        make_pair(peers, TIMEOUT_MS);
+        make_pair(peers, PATIENT_MS);
         struct serving serving = {.peer = peers[0], .side = &run->base};
         run->base.ops = asked[i].ops;
         tcgrr_received_blocks_init(&serving.heard);
