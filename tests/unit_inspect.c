@@ -169,7 +169,7 @@ static void test_long_folder(void **state)
         bool good = !forks && error->code == TCGRR_ERROR_FAILED &&
                     strstr(error->message, "is too long for sockets in that folder; set TMPDIR");
         tcgrr_forks_free(NULL);
-        exit(good ? 0 : 1);
+        _exit(good ? 0 : 1); /* the checker of leaks would find the locals of the parent here */
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
