@@ -51,8 +51,9 @@ static bool digest_content(XXH3_state_t *state, const char *path)
     return true;
 }
 
-/* Adds the images that the run reads to the digest, because a keyframe has only what was written to them. */
-static void digest_images(XXH3_state_t *state, const struct tcgrr_keyframes_options *options)
+/* Adds the files that the guest consists of: a keyframe has only what was written to images, and lacks memory that was
+ * zero and that this QEMU did not fill from a kernel or the like before the guest ran. */
+static void digest_guest_files(XXH3_state_t *state, const struct tcgrr_keyframes_options *options)
 {
     const char *directory = tcgrr_reader_run(options->reader)->directory;
     struct tcgrr_command_options plain = {
@@ -65,6 +66,10 @@ static void digest_images(XXH3_state_t *state, const struct tcgrr_keyframes_opti
     for (guint i = 0; i < command.images->len; i++) {
         const struct tcgrr_image *image = command.images->pdata[i];
         g_autofree char *path = g_canonicalize_filename(image->path, directory);
+        digest_status(state, path);
+    }
+    for (guint i = 0; i < command.guest_files->len; i++) {
+        g_autofree char *path = g_canonicalize_filename(command.guest_files->pdata[i], directory);
         digest_status(state, path);
     }
     tcgrr_command_clear(&command);
@@ -90,7 +95,7 @@ static char *belongs_to(const struct tcgrr_keyframes_options *options)
     digest_text(state, tcgrr_reader_run(options->reader)->icount_shift);
     good = good && digest_content(state, options->rr_file);
     if (good && !pinned) {
-        digest_images(state, options);
+        digest_guest_files(state, options);
     }
     uint64_t digest = XXH3_64bits_digest(state);
     XXH3_freeState(state);

@@ -64,6 +64,15 @@ stand_at c 3999999 0
 record c --force
 [ ! -e "$work/c.tcgrr.keyframes" ] || fail "keyframes of the trace that was replaced are still there"
 
+# The guest's kernel is another file now: QEMU would begin with other memory.
+cp "$fixtures/a64-timer.elf" "$work/own.elf"
+guest a64-timer "$version" "$work/own.elf"
+record e
+run 0 "$tcgrr" keyframes --json --every 2000000 "$work/e.tcgrr"
+stand_at e 3999999 "$(json '.icounts[0]')"
+touch -d "1 minute" "$work/own.elf"
+stand_at e 3999999 0
+
 # A value's origin is the same from keyframes as from the beginning, also if one of them is damaged.
 why() { "$tcgrr" why "$work/$1.tcgrr" --at 4500001 --depth 3 "$2" 2>&1 || fail "why: it failed"; }
 cp "$work/a.tcgrr" "$work/plain.tcgrr"
