@@ -78,7 +78,7 @@ struct tcgrr_process *tcgrr_session_process(const struct tcgrr_session *session)
  */
 void tcgrr_session_watch(struct tcgrr_session *session);
 /*
- * Lets a stopped QEMU run, and watches it. The thread tells QEMU so, because QEMU may answer only once the guest has
+ * Lets a stopped QEMU run, and watches it. The thread sends `cont`, because QEMU may answer only once the guest has
  * come to the end of its slice, for which the caller has to keep the ring from filling up.
  */
 void tcgrr_session_resume(struct tcgrr_session *session);
