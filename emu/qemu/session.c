@@ -250,7 +250,7 @@ static char **user_environment(const struct tcgrr_session *session)
 
 /* QEMU reads the guest's kernel into its own memory, twice: with pages of 4 KiB that is a third of the time that
  * starting from a keyframe takes. Linux and glibc 2.35 can use larger pages. The guest does not notice. */
-static char **replay_environment(void)
+static char **system_environment(void)
 {
     char **own = g_get_environ();
     const char *before = g_environ_getenv(own, "GLIBC_TUNABLES");
@@ -270,9 +270,7 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
         .expendable = session->expendable || !record,
         .directory = session->directory,
     };
-    g_auto(GStrv) environment = !session->qemu.system ? user_environment(session)
-                                : record              ? NULL
-                                                      : replay_environment();
+    g_auto(GStrv) environment = session->qemu.system ? system_environment() : user_environment(session);
     options.environment = environment;
     options.pinned = !session->qemu.system;
     options.paths_stay = !session->qemu.system; /* a program must not see a descriptor of ours, and could close it */
