@@ -90,6 +90,7 @@ static bool start(struct tcgrr_player *player, GError **error)
                                             .quiet = true,
                                             .expendable = true,
                                             .own_group = player->options.own_group,
+                                            .large_pages = true,
                                             .directory = directory};
 
     if (!tcgrr_qmp_configure(player->qmp_config, player->qmp_socket, error) || !build_command(player, error) ||

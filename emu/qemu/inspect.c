@@ -111,7 +111,8 @@ struct tcgrr_inspect *tcgrr_inspect_start(const struct tcgrr_qemu *qemu, const c
                                           const char *directory, GError **error)
 {
     struct tcgrr_inspect *inspect = g_new0(struct tcgrr_inspect, 1);
-    struct tcgrr_process_options options = {.pass_fd = -1, .output_fd = -1, .quiet = true, .directory = directory};
+    struct tcgrr_process_options options = {
+        .pass_fd = -1, .output_fd = -1, .quiet = true, .large_pages = true, .directory = directory};
 
     inspect->folder = tcgrr_scratch_folder("start", error);
     if (inspect->folder) {

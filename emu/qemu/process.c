@@ -22,6 +22,7 @@
 
 #define INPUTS_FD       200 /* QEMU's descriptor of the folder that contains files of the command */
 #define INPUTS_PATH     "/proc/self/fd/" G_STRINGIFY(INPUTS_FD)
+#define LARGE_PAGES     "glibc.malloc.hugetlb=1"
 #define TAIL_SIZE       8192
 #define LINE_SIZE       512
 #define REAP_POLL_MS    10   /* how often to look for the end where the kernel has no pidfd */
@@ -317,6 +318,19 @@ static char **with_constant_paths(char *const *argv, int *fd)
     return words;
 }
 
+/* The child's environment; NULL: ours. */
+static char **choose_environment(const struct tcgrr_process_options *options)
+{
+    if (!options->large_pages) {
+        return g_strdupv((char **)options->environment);
+    }
+    char **own = options->environment ? g_strdupv((char **)options->environment) : g_get_environ();
+    const char *before = g_environ_getenv(own, "GLIBC_TUNABLES");
+    g_autofree char *tunables = before && *before ? g_strconcat(before, ":", LARGE_PAGES, NULL) : g_strdup(LARGE_PAGES);
+    bool chosen = before && strstr(before, "glibc.malloc.hugetlb=");
+    return chosen ? own : g_environ_setenv(own, "GLIBC_TUNABLES", tunables, TRUE);
+}
+
 /* Starts the child from this thread, because PR_SET_PDEATHSIG refers to the death of the thread that forked. */
 static bool spawn(struct start *start, GError **error)
 {
@@ -332,11 +346,12 @@ static bool spawn(struct start *start, GError **error)
     g_auto(GStrv) argv =
         options->paths_stay ? g_strdupv((char **)start->argv) : with_constant_paths(start->argv, &folder);
     const int targets[] = {INPUTS_FD, options->pass_fd}, sources[] = {folder, options->pass_fd};
+    g_auto(GStrv) environment = choose_environment(options);
     size_t first = folder >= 0 ? 0 : 1, count = (options->pass_fd > 0 ? 2 : 1) - first;
     GPid pid = 0;
     GError *reason = NULL;
     bool good = g_spawn_async_with_pipes_and_fds(options->directory, (const char *const *)argv,
-                                                 (const char *const *)options->environment, flags, prepare_child, start,
+                                                 (const char *const *)environment, flags, prepare_child, start,
                                                  -1, output ? options->output_fd : -1, -1, sources + first,
                                                  targets + first, count, &pid, NULL, NULL, &process->errors, &reason);
     if (folder >= 0) {

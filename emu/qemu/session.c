@@ -26,7 +26,6 @@
 #define WATCH_MS         20 /* maximum delay until the watcher notices that it has to end; events are handled at once */
 #define PAUSED_MS        2  /* to read everything that a stopped QEMU has reported: nothing more will arrive */
 #define FULL_BYTES       8192 /* free space on a full disk: less than the buffer of unwritten data at QEMU's end */
-#define HUGE_PAGES       "glibc.malloc.hugetlb=1"
 
 struct tcgrr_session {
     struct tcgrr_qemu qemu;
@@ -248,18 +247,6 @@ static char **user_environment(const struct tcgrr_session *session)
     return g_environ_setenv(own, TCGRR_COMMAND_ARENAS, "1", FALSE);
 }
 
-/* QEMU reads the guest's kernel into its own memory, twice: with pages of 4 KiB that is a third of the time that
- * starting from a keyframe takes. Linux and glibc 2.35 can use larger pages. The guest does not notice. */
-static char **system_environment(void)
-{
-    char **own = g_get_environ();
-    const char *before = g_environ_getenv(own, "GLIBC_TUNABLES");
-    g_autofree char *tunables = before && *before ? g_strconcat(before, ":", HUGE_PAGES, NULL) : g_strdup(HUGE_PAGES);
-
-    return before && strstr(before, "glibc.malloc.hugetlb=") ? own
-                                                             : g_environ_setenv(own, "GLIBC_TUNABLES", tunables, TRUE);
-}
-
 bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
 {
     bool record = session->command.mode == TCGRR_RUN_RECORD;
@@ -270,8 +257,9 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
         .expendable = session->expendable || !record,
         .directory = session->directory,
     };
-    g_auto(GStrv) environment = session->qemu.system ? system_environment() : user_environment(session);
+    g_auto(GStrv) environment = session->qemu.system ? NULL : user_environment(session);
     options.environment = environment;
+    options.large_pages = session->qemu.system;
     options.pinned = !session->qemu.system;
     options.paths_stay = !session->qemu.system; /* a program must not see a descriptor of ours, and could close it */
     if (!tcgrr_images_create(session->command.images, session->directory, error)) {

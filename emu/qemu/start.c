@@ -111,7 +111,12 @@ static bool launch(struct start *start, GError **error)
         .plugin_arguments = slow,
     };
     struct tcgrr_process_options process = {
-        .pass_fd = start->slow_fd, .output_fd = -1, .quiet = true, .directory = options->directory};
+        .pass_fd = start->slow_fd,
+        .output_fd = -1,
+        .quiet = true,
+        .large_pages = true,
+        .directory = options->directory,
+    };
     if (!tcgrr_command_build(options->qemu, options->arguments, &command, &start->command, error)) {
         return false;
     }

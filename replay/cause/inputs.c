@@ -17,6 +17,7 @@ struct tcgrr_decoder {
     csh handles[MODES];
     cs_insn *insn;
     char *target;
+    bool looked;               /* for the two that follow: loading LLVM takes as long as a hundred steps */
     struct tcgrr_llvm *llvm;   /* NULL: not here, or not for this target */
     struct tcgrr_llvm *little; /* the same of code in the other order of bytes, on ppc64 */
 };
@@ -59,10 +60,6 @@ struct tcgrr_decoder *tcgrr_decoder_new(const char *target)
         open_mode(decoder, X86_64, TCGRR_MODE_X86_64);
         open_mode(decoder, X86_32, TCGRR_MODE_X86_32);
         open_mode(decoder, X86_16, TCGRR_MODE_X86_16);
-    }
-    if (decoder->family == AARCH64 || decoder->family == OTHER) {
-        decoder->llvm = tcgrr_llvm_new(target);
-        decoder->little = strcmp(target, "ppc64") == 0 ? tcgrr_llvm_new("ppc64le") : NULL;
     }
     return decoder;
 }
@@ -218,8 +215,13 @@ static bool decode_arm(struct tcgrr_decoder *decoder, struct tcgrr_decoding *dec
 }
 
 /* PowerPC's machine state says in which order bytes are. */
-static struct tcgrr_llvm *choose_llvm(const struct tcgrr_decoder *decoder, const struct tcgrr_decoding *decoding)
+static struct tcgrr_llvm *choose_llvm(struct tcgrr_decoder *decoder, const struct tcgrr_decoding *decoding)
 {
+    if (!decoder->looked && (decoder->family == AARCH64 || decoder->family == OTHER)) {
+        decoder->llvm = tcgrr_llvm_new(decoder->target);
+        decoder->little = strcmp(decoder->target, "ppc64") == 0 ? tcgrr_llvm_new("ppc64le") : NULL;
+    }
+    decoder->looked = true;
     return decoder->little && tcgrr_decoding_value(decoding, "msr") & 1 ? decoder->little : decoder->llvm;
 }
 
@@ -242,10 +244,12 @@ void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_regi
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
         g_array_set_size(lists[i], 0);
     }
-    decoding.llvm = choose_llvm(decoder, &decoding);
     if (decoder->family == AARCH64 && decode(decoder, 0, &decoding)) {
         tcgrr_insn_inputs_aarch64(&decoding);
-    } else if (decoding.llvm && tcgrr_insn_inputs_llvm(&decoding, decoder->target)) {
+        return;
+    }
+    decoding.llvm = choose_llvm(decoder, &decoding);
+    if (decoding.llvm && tcgrr_insn_inputs_llvm(&decoding, decoder->target)) {
         return;
     } else if (decoder->family == AARCH64) {
         tcgrr_insn_inputs_aarch64_unknown(&decoding);
