@@ -8,7 +8,7 @@
 #   scripts/test.sh --all          every stage, the long tests among them, and longer fuzzing; takes hours
 #   scripts/test.sh STAGE...       of  style fuzz main extended analyze clang address thread coverage long
 #
-# extended: the tests of `main` on more versions of QEMU, and slower ones.
+# extended: the same on more versions of QEMU, and slower tests.
 #
 # TCGRR_JOBS: tests and compilers at a time (default: processors). TCGRR_FUZZ_EACH: seconds for each
 # fuzz target (default: 6, with --all 600). The last line is "N passed, N failed, N skipped" over
@@ -50,12 +50,12 @@ stage_style() {
     shellcheck -x .ci/run scripts/*.sh tests/*.sh || stage_failed "shellcheck"
 }
 
-# build FOLDER CMAKE_ARGUMENT...
+# build FOLDER CMAKE_ARGUMENT...: all, or what $target names.
 build() {
     local folder=$1
     shift
     cmake -B "$folder" -G Ninja -S . -DTCGRR_QEMUS="$TCGRR_QEMUS" "$@" >"$results/build" &&
-        ninja -C "$folder" -j "$jobs" >>"$results/build" && return 0
+        ninja -C "$folder" -j "$jobs" "${target:-all}" >>"$results/build" && return 0
     grep -vE '^(-- |\[[0-9]+/[0-9]+\] (Building|Linking))' "$results/build" | tail -n 60 >&2
     stage_failed "building $folder"
     return 1
@@ -95,7 +95,7 @@ stage_analyze() {
 stage_clang() { build build-clang -DCMAKE_C_COMPILER=clang || true; }
 
 stage_fuzz() {
-    build build-fuzz -DCMAKE_C_COMPILER=clang -DTCGRR_FUZZ=ON -DTCGRR_FUZZ_SECONDS="$fuzz_each" || return 0
+    target=fuzz-targets build build-fuzz -DCMAKE_C_COMPILER=clang -DTCGRR_FUZZ=ON -DTCGRR_FUZZ_SECONDS="$fuzz_each" || return 0
     run_tests build-fuzz -L fuzz
 }
 
@@ -114,7 +114,7 @@ stage_coverage() {
     rm -rf build-coverage/profiles
     # Not qemu_user_end: a program sees the variable that the measured plugin sets in QEMU.
     LLVM_PROFILE_FILE=$PWD/build-coverage/profiles/%c%m.profraw \
-        run_tests build-coverage -LE 'long|extended' -E '^qemu_user_end_'
+        run_tests build-coverage -LE long -E '^qemu_user_end_'
     scripts/coverage.sh build-coverage || stage_failed "scripts/coverage.sh build-coverage"
 }
 

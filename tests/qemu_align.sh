@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 11.1
-# extended: 7.2 10.0
+# extended: 7.2 10.0 11.1
 # timeout: 600
 # Runs recorded without rr, whose interrupts come at different instructions and whose polling loops
 # run more or fewer iterations, do not diverge, also between versions; what is tolerated is counted

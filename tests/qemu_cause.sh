@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# extended: all
 # timeout: 400
 # The cause of a real difference between two stock QEMUs: 7.2 computes the carry flag of x86's blsi
 # wrongly, and the guest branches on it 300,000 instructions later.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# extended: all
 # timeout: 400
 # The cause of each real difference between stock QEMUs that a fixture has (fixtures/README.md):
 # lockstep --bisect names its instruction and what that did on both sides, and the guest made of it

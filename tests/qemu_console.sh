@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 11.1
-# extended: 7.2 10.0
+# extended: 7.2 10.0 11.1
 # The guest's console is the same as without tcgrr: with -nographic Ctrl-A and Ctrl-C do what they
 # do in plain QEMU, and what QEMU would say about modules of another build is not passed on.
 # shellcheck source=tests/lib.sh

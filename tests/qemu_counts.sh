@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0 11.1
+# extended: 7.2 10.0 11.1
 # Each guest's count is QEMU's own, to the instruction; its trace is sound and the guest did what it
 # does without tcgrr.
 # shellcheck source=tests/lib.sh

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0 11.1
-# extended: 7.2
+# extended: 7.2 10.0 11.1
 # timeout: 240
 # Where a run ends: at the guest's request to shut down, whatever the vCPU runs after it; at any
 # place where a replay is told to stop; and, after a kill, where QEMU's rr log does.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0
+# extended: 10.0
 #
 # Whichever of a command's calls to the operating system fails (tests/fail_call.c), the command
 # either does what it does otherwise or says in one line that it could not, with exit status 3; it

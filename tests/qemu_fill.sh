@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0
-# extended: 7.2 11.1
+# extended: 7.2 10.0 11.1
 # What is derived by replaying has the same instructions, events and values as a recording; in
 # windows, from keyframes, by several processes, and after having been killed.
 # shellcheck source=tests/lib.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0
+# extended: 7.2 10.0
 # Firmware of machines whose instruction set tcgrr does not know: it sets no timer, so QEMU answers
 # nothing for long, and what it raises is known from QEMU's log alone. Replays stop where they are
 # told to, and what is derived, in one window or two, is what was recorded.

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0
-# extended: 7.2 11.1
+# extended: 7.2 10.0 11.1
 # gdb on a recorded run: it begins at the place that was named, and goes forwards and backwards from
 # there.
 # shellcheck source=tests/lib.sh

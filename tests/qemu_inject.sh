@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# extended: all
 # timeout: 600
 # One bit flipped at a chosen icount, in a register, a flag or memory (tests/inject.c): the cause is
 # exactly there, however much later the flow diverges. Flipping needs plugin API 7, that is QEMU

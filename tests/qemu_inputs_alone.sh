@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 11.1
-# extended: 7.2 10.0
+# extended: 7.2 10.0 11.1
 # Level inputs: QEMU's rr log and nothing else, which replays, stops anywhere and says what it
 # lacks.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# extended: all
 # What an installation puts where: a program that records by itself, manual pages, completion, the
 # SQLite extension; and that it can be removed.
 # shellcheck source=tests/lib.sh

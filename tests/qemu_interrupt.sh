@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 11.1
-# extended: 7.2 10.0
+# extended: 7.2 10.0 11.1
 # timeout: 240
 # An interrupted command has no verdict: exit status 130 or 143, whatever the signal did to QEMU,
 # and no word of divergence. A QEMU that somebody else ended has none either. Nothing that was not

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0
-# extended: 7.2 11.1
+# extended: 7.2 10.0 11.1
 # A replay that starts from a keyframe stops in the same state as one from the beginning; keyframes
 # that do not fit are not used; what belongs to the user is never written.
 # shellcheck source=tests/lib.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# extended: all
 # Two live QEMUs side by side: what must not differ does not, what must is named where it is, and a
 # side that ends, is killed or cannot start is reported as such.
 # shellcheck source=tests/lib.sh

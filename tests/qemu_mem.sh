@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 11.1
-# extended: 7.2 10.0
+# extended: 7.2 10.0 11.1
 # timeout: 300
 # record --level full: a guest's accesses are those that its source makes, each once; those of a
 # device have its name; a replay makes the same; a window holds what a whole recording has there.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# extended: all
 # The page of `report html` needs nothing but itself, and a browser without a network draws it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# extended: all
 # timeout: 240
 # Two tcgrr, each with a QEMU of its own, over a socket: both report the same, and neither waits for
 # ever for a peer that is gone, silent, or none.

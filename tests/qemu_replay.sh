@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0 11.1
-# extended: 7.2
+# extended: 7.2 10.0 11.1
 # A recording compared with its own replay has no differences, to its last instruction, and replays
 # stop where they should.
 # shellcheck source=tests/lib.sh

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0
-# extended: 7.2 11.1
+# extended: 7.2 10.0 11.1
 # Each report against an independent count: QEMU's own log of the same run, replayed with one
 # instruction to a translation, and what the guest's source says it does.
 # shellcheck source=tests/lib.sh

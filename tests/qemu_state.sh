@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 11.1
-# extended: 10.0
+# extended: 10.0 11.1
 # timeout: 240
 # Recordings at level state: their replays have the same registers and stores at the same
 # instructions, also where QEMU cuts the code in other blocks; a guest in which one word of data

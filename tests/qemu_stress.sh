@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# extended: all
 # timeout: 240
 #
 # Kills tcgrr, its QEMUs, or both, at random moments: while they record, replay, run in lockstep on

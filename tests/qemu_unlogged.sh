@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 11.1
-# extended: 7.2 10.0
+# extended: 7.2 10.0 11.1
 # What QEMU does not record is no divergence: devices that work at times that are in no log, and
 # whatever else keeps a QEMU from repeating its own run.
 # shellcheck source=tests/lib.sh

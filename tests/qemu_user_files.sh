@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0
-# extended: 7.2 11.1
+# extended: 7.2 10.0 11.1
 # What the user's files hold: replays and lockstep write to none of them, and there is no verdict if
 # the guest itself wrote to its disk while it was recorded.
 # shellcheck source=tests/lib.sh
