@@ -351,9 +351,9 @@ static bool spawn(struct start *start, GError **error)
     GPid pid = 0;
     GError *reason = NULL;
     bool good = g_spawn_async_with_pipes_and_fds(options->directory, (const char *const *)argv,
-                                                 (const char *const *)environment, flags, prepare_child, start,
-                                                 -1, output ? options->output_fd : -1, -1, sources + first,
-                                                 targets + first, count, &pid, NULL, NULL, &process->errors, &reason);
+                                                 (const char *const *)environment, flags, prepare_child, start, -1,
+                                                 output ? options->output_fd : -1, -1, sources + first, targets + first,
+                                                 count, &pid, NULL, NULL, &process->errors, &reason);
     if (folder >= 0) {
         close(folder);
     }

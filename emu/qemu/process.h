@@ -15,13 +15,13 @@ struct tcgrr_process_options {
                       taken over; -1 or 0: none */
     bool quiet; /* the child's stdin and stdout are /dev/null, and its stderr is only kept for reports; otherwise it has
                    ours */
-    bool expendable; /* killed when this process dies; otherwise sent SIGTERM, so that its files are complete */
-    bool own_group;  /* it gets its own process group: signals from the terminal reach only us */
-    bool pinned;     /* without address-space randomization */
-    bool paths_stay; /* keep the path of our private folder in `argv`; otherwise it is replaced by one that is the same
-                        in every run */
-    bool large_pages; /* it may use larger pages for what it allocates: QEMU copies the guest's kernel twice, and on some
-                         hosts each page that is touched for the first time takes 10 µs. glibc 2.35 and later. */
+    bool expendable;  /* killed when this process dies; otherwise sent SIGTERM, so that its files are complete */
+    bool own_group;   /* it gets its own process group: signals from the terminal reach only us */
+    bool pinned;      /* without address-space randomization */
+    bool paths_stay;  /* keep the path of our private folder in `argv`; otherwise it is replaced by one that is the same
+                         in every run */
+    bool large_pages; /* it may use larger pages for what it allocates: QEMU copies the guest's kernel twice, and on
+                         some hosts each page that is touched for the first time takes 10 µs. glibc 2.35 and later. */
     const char *directory;    /* working directory; NULL: ours */
     char *const *environment; /* NAME=value, NULL-terminated; NULL: ours */
 };
