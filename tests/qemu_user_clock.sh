@@ -143,6 +143,32 @@ for _ in 1 2 3 4 5 6; do
 done
 equal "exit status of a replay that differs right after the clock was read" "$diverged" 0
 
+# x86 programs also read the number of the processor on which QEMU runs.
+cat > "$work/processor.c" <<'C'
+int main(void)
+{
+    static volatile unsigned sum;
+    unsigned low, high, number, again, upper;
+    for (int i = 0; i < 20; i++) {
+        __asm__ volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(number));
+        __asm__ volatile(".byte 0xf3, 0x0f, 0xc7, 0xf8" : "=a"(again)); /* rdpid %rax */
+        __asm__ volatile(".byte 0xf3, 0x41, 0x0f, 0xc7, 0xf9\n\tjmp 1f\n1:\tmov %%r9d, %0" : "=r"(upper) : : "r9");
+        for (unsigned k = 0; k < 10 + 50 * (number + 2 * again + 4 * upper); k++)
+            sum += low;
+    }
+    return 0;
+}
+C
+if [ "$target" = x86_64 ] && [ "$version" != 7.2 ] && taskset -c 0 true && taskset -c 1 true; then
+    "$compiler" -static -O1 -o "$work/processor" "$work/processor.c"
+    for level in flow state; do
+        run 0 taskset -c 1 "$tcgrr" record --level "$level" -o "$work/$level.tcgrr" -- "$qemu" -cpu max "$work/processor"
+        run 0 taskset -c 0 "$tcgrr" replay --json "$work/$level.tcgrr"
+        equal "the processor's number at level $level: verdict" "$(json .verdict)" "no divergence"
+        run 0 taskset -c 0 "$tcgrr" lockstep --a "$work/$level.tcgrr" --b "$qemu" --b-arg -cpu --b-arg max -- "$work/processor"
+    done
+fi
+
 # Another program under the same name is another one.
 "$compiler" -static -O1 -DCHANGE=2 -o "$work/clock" "$work/clock.c"
 run 1 "$tcgrr" replay "$work/clock.tcgrr"

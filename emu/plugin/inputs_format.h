@@ -17,6 +17,7 @@ enum tcgrr_inputs_kind {
     TCGRR_INPUTS_STRETCH, /* the program has computed up to `position`, and no signal arrived before that */
     TCGRR_INPUTS_CLOCK, /* an instruction read `result` from the host's clock; none if registers and stores are compared
                          */
+    TCGRR_INPUTS_PROCESSOR, /* an instruction read `result` as the number of the processor; likewise */
 };
 
 /* Where a signal arrived. */

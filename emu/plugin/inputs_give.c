@@ -75,7 +75,8 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
     bool there = tcgrr_inputs_peek_record(inputs, recorded);
 
     while (there && !inputs->writes &&
-           (recorded->kind == TCGRR_INPUTS_SIGNAL || recorded->kind == TCGRR_INPUTS_CLOCK)) {
+           (recorded->kind == TCGRR_INPUTS_SIGNAL || recorded->kind == TCGRR_INPUTS_CLOCK ||
+            recorded->kind == TCGRR_INPUTS_PROCESSOR)) {
         there = tcgrr_inputs_read_record(inputs, recorded) && tcgrr_inputs_peek_record(inputs, recorded);
     }
     if (there && recorded->kind == TCGRR_INPUTS_CALL && recorded->number == number) {

@@ -93,7 +93,7 @@ struct tcgrr_inputs {
     int32_t writer; /* the process that wrote the last record that was read; 0: none yet */
     struct qemu_plugin_register *number, *arguments[6], *result, *stack;
     struct qemu_plugin_register *original; /* x86: orig_rax, where Linux keeps the call's number; NULL: none */
-    struct qemu_plugin_register *general[TCGRR_GENERAL]; /* by number, on aarch64 and riscv64 */
+    struct qemu_plugin_register *general[TCGRR_GENERAL]; /* by number */
     struct tcgrr_call_state *call;                       /* of the thread that runs */
     GByteArray *value;
     GByteArray *record; /* the pieces of the record that is written or read, without its head */
@@ -132,9 +132,10 @@ bool tcgrr_inputs_restore_memory(struct tcgrr_inputs *inputs);
 
 /* ---- the clock (inputs_clock.c) ---- */
 
-/* Keeps the handle of a register that an instruction may read the clock into. */
+/* Keeps the handle of a register that such an instruction may read into. */
 void tcgrr_inputs_find_general(struct tcgrr_inputs *inputs, const char *name, struct qemu_plugin_register *handle);
-/* Watches the instructions of a translation that read the host's clock: what they read is recorded or given. */
+/* Watches the instructions of a translation that read the host's clock or the number of its processor: what they read
+ * is recorded or given. */
 void tcgrr_inputs_watch_clock(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb);
 
 /* ---- the file (inputs_file.c) ---- */
