@@ -30,9 +30,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (has_option(argc, argv, "--qemu")) {
         return cli_bisect_cause(argc, argv);
     }
+    /* Options of the forms are good, and none is missing but the one that selects the form. */
     const GOptionEntry options[] = {{0}};
-    if (!cli_parse(command, options, false, &argc, &argv)) {
-        return CLI_USAGE;
+    if (has_option(argc, argv, "--help") || has_option(argc, argv, "-h")) {
+        cli_parse(command, options, false, &argc, &argv);
     }
     return cli_usage(command, "bisect takes a trace and --builds PATH… or --qemu PATH");
 }

@@ -76,13 +76,14 @@ static bool found_good(const struct tcgrr_builds_result *result)
 }
 
 /* Whether a build of another release than the recording's was driven by QEMU's rr log. */
-static bool any_translated(const struct tcgrr_builds_result *result)
+/* The inputs of all builds: as of one for which they were not those of the recording, if there is one. */
+static const char *inputs_of(const struct tcgrr_builds_result *result)
 {
-    bool any = false;
-    for (guint i = 0; i < result->trials->len; i++) {
-        any = any || g_array_index(result->trials, struct tcgrr_trial, i).verdict.translated;
+    const char *inputs = "shared";
+    for (guint i = 0; i < result->trials->len && strcmp(inputs, "shared") == 0; i++) {
+        inputs = tcgrr_verdict_inputs(&g_array_index(result->trials, struct tcgrr_trial, i).verdict);
     }
-    return any;
+    return inputs;
 }
 
 static void print_table(const char *const *builds, const struct tcgrr_builds_result *result)
@@ -102,7 +103,7 @@ static void print_table(const char *const *builds, const struct tcgrr_builds_res
                trial->verdict.version ? trial->verdict.version : "", trial->verdict.reason,
                trial->remembered ? " (found before)" : "");
     }
-    if (any_translated(result)) {
+    if (strcmp(inputs_of(result), "translated") == 0) {
         printf("  QEMU's rr log was translated for builds of other releases\n");
     }
 }
@@ -145,7 +146,6 @@ static void print_json(const char *trace, const char *const *builds, const struc
 {
     int count = (int)g_strv_length((char **)builds);
     bool exact = found_bad(result, count) && result->first_bad == result->last_good + 1;
-    bool translated = any_translated(result);
     json_t *tested = json_array();
     json_t *among = json_array();
 
@@ -156,11 +156,10 @@ static void print_json(const char *trace, const char *const *builds, const struc
     for (int i = result->last_good + 1; found_bad(result, count) && i <= result->first_bad; i++) {
         json_array_append_new(among, cli_json_text(builds[i]));
     }
-    cli_print_json(json_pack("{s:o, s:s, s:o, s:o, s:o, s:i, s:o}", "trace", cli_json_text(trace), "inputs",
-                             translated ? "translated" : "shared", "first_bad",
-                             cli_json_text(exact ? builds[result->first_bad] : NULL), "first_bad_among", among,
-                             "last_good", cli_json_text(found_good(result) ? builds[result->last_good] : NULL),
-                             "builds", count, "tested", tested));
+    cli_print_json(json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:i, s:o}", "trace", cli_json_text(trace), "inputs", inputs_of(result), "first_bad",
+        cli_json_text(exact ? builds[result->first_bad] : NULL), "first_bad_among", among, "last_good",
+        cli_json_text(found_good(result) ? builds[result->last_good] : NULL), "builds", count, "tested", tested));
 }
 
 /* ---- running ---- */

@@ -28,10 +28,15 @@ static void print_verdict(const char *trace, const char *qemu, const struct tcgr
     }
     json_t *diverged =
         verdict->kind == TCGRR_VERDICT_SKIPPED ? json_null() : json_boolean(verdict->kind == TCGRR_VERDICT_BAD);
-    cli_print_json(json_pack("{s:o, s:s, s:o, s:s, s:s, s:o, s:o, s:I}", "trace", cli_json_text(trace), "inputs",
-                             tcgrr_verdict_inputs(verdict), "qemu", cli_json_text(qemu), "qemu_version", version,
-                             "verdict", name, "diverged", diverged, "reason", cli_json_text(verdict->reason),
-                             "compared", (json_int_t)verdict->compared));
+    json_t *object = json_pack("{s:o, s:s, s:o, s:s, s:s, s:o, s:o, s:I}", "trace", cli_json_text(trace), "inputs",
+                               tcgrr_verdict_inputs(verdict), "qemu", cli_json_text(qemu), "qemu_version", version,
+                               "verdict", name, "diverged", diverged, "reason", cli_json_text(verdict->reason),
+                               "compared", (json_int_t)verdict->compared);
+    if (verdict->kind == TCGRR_VERDICT_SKIPPED) {
+        json_object_set_new(object, "error",
+                            json_pack("{s:o, s:i}", "text", cli_json_text(verdict->reason), "exit", GIT_CANNOT_TELL));
+    }
+    cli_print_json(object);
 }
 
 static int judge(const struct cli_command *command, const char *path, const char *qemu,

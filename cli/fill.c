@@ -115,9 +115,9 @@ static int check(const struct cli_command *command, struct arguments *arguments,
 {
     bool level = arguments->level && tcgrr_level_of(arguments->level, &arguments->fill.level);
 
-    if (argc < 2 || (argc > 2 && !arguments->collects)) {
+    if (arguments->collects ? argc < 3 : argc != 2) {
         return cli_usage(command, "fill takes one trace%s",
-                         arguments->collects ? " and the files that its jobs made" : "");
+                         arguments->collects ? " and, with --collect, the files that its jobs made" : "");
     }
     if (!arguments->collects && (!level || arguments->fill.level == TCGRR_LEVEL_INPUTS)) {
         return cli_usage(command, "--level takes flow, state or full%s%s%s", arguments->level ? ", not '" : "",

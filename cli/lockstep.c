@@ -171,7 +171,9 @@ static struct outcome outcome_of(const struct context *context)
     if (context->replays) {
         return (struct outcome){
             .comparison = &replay->comparison,
-            .inputs = replay->inputs.translated ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED,
+            .inputs = replay->inputs.own          ? TCGRR_INPUTS_OWN
+                      : replay->inputs.translated ? TCGRR_INPUTS_TRANSLATED
+                                                  : TCGRR_INPUTS_SHARED,
             .versions = {tcgrr_reader_run(a)->qemu_version, replay->qemu_version},
             .exits = {NULL, replay->exit},
             .words = {NULL, replay->stderr_tail},

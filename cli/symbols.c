@@ -3,6 +3,7 @@
 
 #include "store/amend.h"
 #include "store/error.h"
+#include "store/layers.h"
 #include "store/symbols.h"
 
 #include <stdio.h>
@@ -59,7 +60,8 @@ static bool choose_offset(struct tcgrr_reader *reader, char **files, bool moved,
                     "--kaslr compares code: in addition to lists of symbols it needs the ELF file that ran");
         return false;
     }
-    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, error);
+    const struct tcgrr_blocks *blocks =
+        tcgrr_reader_need_level(reader, TCGRR_LEVEL_FLOW, true, error) ? tcgrr_reader_blocks(reader, error) : NULL;
     return blocks && tcgrr_symbols_find_offset(elf, blocks, tcgrr_blocks_count(blocks), offset, error);
 }
 

@@ -694,9 +694,9 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     }
     if (pair->log) {
         pair->inputs = tcgrr_shared_log_translated(pair->log) ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
-    } else if (pair->calls && !is_system(pair, options, 0) && api_of(pair, options, 0) >= 2 &&
-               api_of(pair, options, 1) >= 5) {
-        /* Otherwise A's registers cannot be read, or B's cannot be written, so results are only compared. */
+    } else if (pair->calls && !is_system(pair, options, 0) &&
+               tcgrr_qemu_gives_results(tcgrr_lockstep_local_target(pair, options, 0), api_of(pair, options, 0),
+                                        api_of(pair, options, 1))) {
         pair->inputs = TCGRR_INPUTS_SHARED;
     }
     note_start(pair, options);

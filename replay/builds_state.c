@@ -72,10 +72,11 @@ static json_t *search_identity(struct tcgrr_reader *reader, const struct tcgrr_b
 static json_t *trial_json(const struct tcgrr_trial *trial, const char *build)
 {
     const struct tcgrr_verdict *verdict = &trial->verdict;
-    json_t *object = json_pack("{s:o, s:s, s:I, s:b, s:o, s:o, s:o}", "build", text_json(build), "verdict",
-                               tcgrr_verdict_name(verdict->kind), "compared", (json_int_t)verdict->compared,
-                               "translated", verdict->translated, "binary", text_json(verdict->binary), "reason",
-                               text_json(verdict->reason), "qemu_version", text_json(verdict->version));
+    json_t *object =
+        json_pack("{s:o, s:s, s:I, s:b, s:b, s:o, s:o, s:o}", "build", text_json(build), "verdict",
+                  tcgrr_verdict_name(verdict->kind), "compared", (json_int_t)verdict->compared, "own_inputs",
+                  verdict->own_inputs, "translated", verdict->translated, "binary", text_json(verdict->binary),
+                  "reason", text_json(verdict->reason), "qemu_version", text_json(verdict->version));
     json_object_set_new(object, "identity", binary_identity(verdict->binary));
     return object;
 }
@@ -168,6 +169,7 @@ static void remember(struct tcgrr_reader *reader, const struct tcgrr_builds_opti
                         .binary = g_strdup(json_string_value(json_object_get(entry, "binary"))),
                         .version = g_strdup(json_string_value(json_object_get(entry, "qemu_version"))),
                         .reason = g_strdup(json_string_value(json_object_get(entry, "reason"))),
+                        .own_inputs = json_is_true(json_object_get(entry, "own_inputs")),
                         .translated = json_is_true(json_object_get(entry, "translated")),
                         .compared = (tcgrr_icount)json_integer_value(json_object_get(entry, "compared"))},
         };

@@ -31,7 +31,7 @@
 
 const char *tcgrr_replay_inputs_name(const struct tcgrr_replay_inputs *inputs)
 {
-    return inputs->translated ? "translated" : "shared";
+    return inputs->own ? "own" : inputs->translated ? "translated" : "shared";
 }
 
 static bool is_user(struct tcgrr_reader *reader)
@@ -45,7 +45,7 @@ static bool check_replayable(struct tcgrr_reader *reader, GError **error)
     if (run->rr || is_user(reader)) {
         return true;
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr and cannot be replayed; %s",
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s was recorded without rr and cannot be replayed; %s",
                 tcgrr_reader_path(reader),
                 run->vcpus > 1 ? "QEMU's rr takes one vCPU only" : "record it again without --no-rr");
     return false;
@@ -69,8 +69,8 @@ bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
 bool tcgrr_replay_check_system(struct tcgrr_reader *reader, const char *why, GError **error)
 {
     if (is_user(reader)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s is a user-mode recording: %s", tcgrr_reader_path(reader),
-                    why);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is a user-mode recording: %s",
+                    tcgrr_reader_path(reader), why);
     }
     return !is_user(reader);
 }
@@ -198,8 +198,10 @@ static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, const
                          struct tcgrr_replay_inputs *result, GError **error)
 {
     struct tcgrr_rrlog_rewritten rewritten = {0};
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
     if (is_user(reader)) {
-        result->reach = tcgrr_reader_run(reader)->icount;
+        result->own = !tcgrr_qemu_gives_results(run->target, run->api_version, qemu->api);
+        result->reach = run->icount;
         return true;
     }
     bool good = tcgrr_recorded_rr(reader, rr_file, qemu->version, words, &rewritten, error);

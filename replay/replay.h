@@ -41,12 +41,13 @@ struct tcgrr_replay_options {
 
 /* The inputs of a replay. */
 struct tcgrr_replay_inputs {
+    bool own;                 /* a program makes its system calls again: it cannot be given their results */
     bool translated;          /* they were translated for another release */
     tcgrr_icount reach;       /* number of instructions that can be replayed */
     tcgrr_icount asked_after; /* see struct tcgrr_compare_options */
 };
 
-/* "shared" or "translated". */
+/* "own", "shared" or "translated". */
 const char *tcgrr_replay_inputs_name(const struct tcgrr_replay_inputs *inputs);
 
 struct tcgrr_replay_result {
@@ -71,7 +72,7 @@ struct tcgrr_replay_result {
 
 /*
  * Replays the trace and compares at the same time. Only traces recorded with rr can be replayed: others are
- * TCGRR_ERROR_USAGE. If QEMU refuses the rr file, aborts or hangs, that is a divergence if it had begun to run,
+ * TCGRR_ERROR_FAILED. If QEMU refuses the rr file, aborts or hangs, that is a divergence if it had begun to run,
  * otherwise an error.
  */
 bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,

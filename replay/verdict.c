@@ -12,7 +12,8 @@
 
 const char *tcgrr_verdict_inputs(const struct tcgrr_verdict *verdict)
 {
-    return verdict->translated ? "translated" : "shared";
+    const struct tcgrr_replay_inputs inputs = {.own = verdict->own_inputs, .translated = verdict->translated};
+    return tcgrr_replay_inputs_name(&inputs);
 }
 
 const char *tcgrr_verdict_name(enum tcgrr_verdict_kind kind)
@@ -140,6 +141,7 @@ static void judge(struct tcgrr_reader *reader, const struct tcgrr_replay_result 
 
     verdict->version = g_strdup(result->qemu_version);
     verdict->compared = comparison->compared;
+    verdict->own_inputs = result->inputs.own;
     verdict->translated = result->inputs.translated;
     if (comparison->diverged && sides[0].there && sides[1].there) {
         verdict->kind = TCGRR_VERDICT_BAD;

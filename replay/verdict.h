@@ -15,7 +15,7 @@ enum tcgrr_verdict_kind {
 const char *tcgrr_verdict_name(enum tcgrr_verdict_kind kind);
 
 struct tcgrr_verdict;
-/* The inputs of the build: "shared", or "translated" for another release. */
+/* The inputs of the build, as tcgrr_replay_inputs_name() names them. */
 const char *tcgrr_verdict_inputs(const struct tcgrr_verdict *verdict);
 
 /* Strings are owned by the struct; empty with tcgrr_verdict_clear(). */
@@ -24,6 +24,7 @@ struct tcgrr_verdict {
     char *binary;          /* the QEMU that was run; NULL if the build has none */
     char *version;         /* of it; NULL if it could not be started */
     char *reason;          /* one line */
+    bool own_inputs;       /* user mode: the program made its system calls again */
     bool translated;       /* QEMU's rr log was translated for it */
     tcgrr_icount compared; /* instructions that were the same */
 };

@@ -116,7 +116,7 @@ complains 2 "exclude each other" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "
 # What cannot be replayed has no cause.
 guest x86-blsi 10.0
 record plain --no-rr
-complains 2 "recorded without rr" "$tcgrr" bisect "$work/plain.tcgrr" --qemu "$(qemu x86_64 7.2)"
+complains 3 "recorded without rr" "$tcgrr" bisect "$work/plain.tcgrr" --qemu "$(qemu x86_64 7.2)"
 complains 3 "no-such-qemu" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$work/no-such-qemu"
 [ ! -e "$work/blsi-7.2-cause-4" ] || fail "a folder was left of a search that did not start"
 left_nothing "refusals"

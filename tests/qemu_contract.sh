@@ -28,6 +28,10 @@ chmod +x no-qemu
 object 3 '.error.exit, (.qemus | length)' $'3\n0' doctor --json ./no-qemu
 object 3 '.error.exit, (.qemus | length)' $'3\n1' doctor --json "$none" "$qemu"
 object 3 '.error.exit, .last_good' $'3\nnull' bisect --json a.tcgrr --builds "$none"
+object 125 '.error.exit, .error.text == .reason, .verdict, .diverged' $'125\ntrue\ncannot tell\nnull' \
+    bisect-run --json a.tcgrr --qemu "$none"
+object 125 '.error.exit, .error.text == .reason, .compared' $'125\ntrue\n0' bisect-run --json a.tcgrr --qemu "$qemu" --from 99999999999
+object 0 'has("error"), .diverged' $'false\nfalse' bisect-run --json a.tcgrr --qemu "$qemu"
 cp a.tcgrr damaged.tcgrr
 printf XXXX | dd of=damaged.tcgrr bs=1 seek=70000 conv=notrunc 2>/dev/null
 object 3 '.error.exit, .good' $'3\nfalse' verify --json damaged.tcgrr
@@ -142,6 +146,18 @@ object 0 .diverged false lockstep --json --bisect --from 1K --a "$qemu" --b "$qe
 # An address for gdb is looked at before anything is replayed.
 complains 2 "not an address" "$tcgrr" replay a.tcgrr --at 500 --gdb nowhere
 equal "what was replayed before that" "$(cat out)" ""
+
+# What a trace lacks is no wrong usage, whoever asks.
+record plain --no-rr
+for command in replay "replay --at 500" "bisect --qemu $qemu" "bisect --builds $qemu" "why --at 1000 sp" "fill --level full" keyframes; do
+    read -r name rest <<<"$command"
+    # shellcheck disable=SC2086
+    object 3 .error.exit 3 $name --json plain.tcgrr $rest
+done
+object 3 .error.exit 3 query --json --fill plain.tcgrr "SELECT * FROM mem"
+record inputs --level inputs
+object 3 .error.exit 3 symbols --json inputs.tcgrr --kaslr "$fixtures/rv64-mmio.elf"
+contains "what symbols lacks" "$(json .error.text)" "tcgrr fill .*--level flow"
 
 # What a QEMU prints is shown, but does not control the terminal.
 printf '#!/bin/sh\nprintf "\\033]0;title\\007\\302\\233bad"\n' >"$work/paints"

@@ -74,6 +74,8 @@ refused "needs --at" replay --gdb :1234 x.tcgrr
 refused "a trace and --builds" bisect x.tcgrr
 refused "exclude each other" bisect x.tcgrr --builds x --qemu x
 refused "at least one QEMU" bisect x.tcgrr --builds
+refused "a trace and --builds" bisect x.tcgrr --json
+refused "the files that its jobs made" fill --collect x.tcgrr
 refused "timeout" bisect x.tcgrr --builds "$riscv" --timeout 0
 refused "no-such-option" bisect x.tcgrr --builds "$riscv" --no-such-option
 
@@ -131,16 +133,16 @@ fails "TYPO" record --symbols TYPO -o x.tcgrr -- "${guest[@]}"
 refused "a folder" record --force -o "$work" -- "${guest[@]}"
 [ -z "$(ls x.tcgrr* 2>/dev/null)" ] || fail "files are left behind: $(ls x.tcgrr*)"
 
-# A sound trace used wrongly.
+# A sound trace that cannot do it.
 record timer
 fails "no-such-qemu" replay --qemu no-such-qemu timer.tcgrr
 fails "." extract timer.tcgrr /proc/nowhere
 run 0 "$tcgrr" record --json --no-rr -o plain.tcgrr -- "${guest[@]}"
-refused "rr" replay plain.tcgrr
-refused "rr" bisect plain.tcgrr --builds "$riscv"
+fails "rr" replay plain.tcgrr
+fails "rr" bisect plain.tcgrr --builds "$riscv"
 complains 125 "rr" "$tcgrr" bisect-run plain.tcgrr --qemu "$riscv"
 fails "is a QEMU for aarch64" replay --qemu "$(qemu aarch64 10.0)" timer.tcgrr
-refused "rr" replay --at 5 plain.tcgrr
+fails "rr" replay --at 5 plain.tcgrr
 mkdir taken
 : > taken/file
 refused "not empty" extract timer.tcgrr taken

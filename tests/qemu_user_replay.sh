@@ -77,14 +77,20 @@ run 0 "$tcgrr" replay --json "$work/plain.tcgrr"
 equal "diverged" "$(json .diverged)" false
 equal "compared" "$(json .compared)" "$icount"
 equal "calls that differ" "$(json .input_differences)" 0
+inputs=$($exact && echo shared || echo own)
+equal "inputs" "$(json .inputs)" "$inputs"
 if $exact; then
     cmp -s "$work/file" "$work/file.before" || fail "the replay wrote to the file"
 fi
 equal "files that are left" "$(find "$work" -name '*.calls')" ""
 run 0 "$tcgrr" replay --json "$work/plain.tcgrr" --at 5000
 equal "stopped at" "$(json .stopped_at)" 5000
-run 0 "$tcgrr" bisect-run "$work/plain.tcgrr" --qemu "$qemu"
-run 0 "$tcgrr" bisect "$work/plain.tcgrr" --qemu "$qemu"
+run 0 "$tcgrr" bisect-run --json "$work/plain.tcgrr" --qemu "$qemu"
+equal "bisect-run: inputs" "$(json .inputs)" "$inputs"
+run 0 "$tcgrr" bisect --json "$work/plain.tcgrr" --qemu "$qemu"
+equal "bisect: inputs" "$(json .inputs)" "$inputs"
+run 0 "$tcgrr" bisect --json "$work/plain.tcgrr" --builds "$qemu"
+equal "bisect --builds: inputs" "$(json '.inputs, .tested[].inputs')" "$inputs"$'\n'"$inputs"
 run 0 "$tcgrr" extract "$work/plain.tcgrr" "$work/extracted"
 if $exact; then
     run 0 "$tcgrr" lockstep --json --a "$work/plain.tcgrr" --b "$qemu" -- "$work/given" "$work/file"
@@ -96,9 +102,9 @@ else
     run 0 "$tcgrr" why "$work/plain.tcgrr" --at 1000 rax --json
     contains "why ends somewhere" "$(json .ends)" "^(constant|start|input|depth|clock|unknown)"
 fi
-complains 2 "user-mode recording: gdb" "$tcgrr" gdb "$work/plain.tcgrr" 1000
-complains 2 "user-mode recording: keyframes" "$tcgrr" keyframes "$work/plain.tcgrr"
-complains 2 "user-mode recording: levels cannot be derived" "$tcgrr" fill "$work/plain.tcgrr" --level full
+complains 3 "user-mode recording: gdb" "$tcgrr" gdb "$work/plain.tcgrr" 1000
+complains 3 "user-mode recording: keyframes" "$tcgrr" keyframes "$work/plain.tcgrr"
+complains 3 "user-mode recording: levels cannot be derived" "$tcgrr" fill "$work/plain.tcgrr" --level full
 
 # Another call than the recorded one is a divergence at which both are reported.
 cat > "$work/calls.c" <<'C'

@@ -104,6 +104,7 @@ static void store(const struct fixture *f)
         {.build = 0, .verdict = {.kind = TCGRR_VERDICT_SKIPPED, .reason = g_strdup("not there")}},
         {.build = 1,
          .verdict = {.kind = TCGRR_VERDICT_BAD,
+                     .own_inputs = true,
                      .binary = g_strdup(f->build),
                      .version = g_strdup("10.0.2"),
                      .reason = g_strdup("diverged"),
@@ -126,6 +127,7 @@ static guint remembered(const struct fixture *f, const struct tcgrr_builds_optio
         assert_true(trial->remembered);
         assert_int_equal(trial->verdict.kind, TCGRR_VERDICT_BAD);
         assert_int_equal(trial->verdict.compared, 77);
+        assert_string_equal(tcgrr_verdict_inputs(&trial->verdict), "own");
         assert_string_equal(trial->verdict.reason, "diverged");
     }
     return trials->len;

@@ -553,11 +553,16 @@ char **tcgrr_qemu_find_all(void)
     return (char **)g_ptr_array_free(found, FALSE);
 }
 
-bool tcgrr_qemu_gives_data(const char *target, int api)
+bool tcgrr_qemu_gives_results(const char *target, int recorded, int api)
 {
     static const char *const targets[] = {"x86_64", "aarch64", "riscv64",
                                           NULL}; /* emu/plugin/inputs.c, inputs_clock.c */
-    return api >= 5 && g_strv_contains(targets, target);
+    return recorded >= 2 && api >= 5 && g_strv_contains(targets, target);
+}
+
+bool tcgrr_qemu_gives_data(const char *target, int api)
+{
+    return tcgrr_qemu_gives_results(target, api, api);
 }
 
 const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level level)

@@ -57,6 +57,10 @@ bool tcgrr_qemu_is_user(const char *name);
  */
 bool tcgrr_qemu_gives_data(const char *target, int api);
 
+/* User mode: whether a program that runs on `api` can be given the results of the system calls that one on `recorded`
+ * made: the one's registers can be read, the other's be written. */
+bool tcgrr_qemu_gives_results(const char *target, int recorded, int api);
+
 /* What this QEMU lacks to be recorded at this level, and which QEMU has it; NULL if it lacks nothing. */
 const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level level);
 

@@ -23,7 +23,7 @@ const char *tcgrr_bisect_qemu(const struct tcgrr_bisect *bisect, int side)
 const char *tcgrr_bisect_inputs(const struct tcgrr_bisect *bisect)
 {
     bool together = bisect->readers[0] == bisect->readers[1];
-    return !together ? "own" : bisect->replay.inputs.translated ? "translated" : "shared";
+    return together ? tcgrr_replay_inputs_name(&bisect->replay.inputs) : "own";
 }
 
 bool tcgrr_bisect_open(struct tcgrr_bisect *bisect, const struct tcgrr_bisect_options *options, GError **error)

@@ -59,7 +59,7 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     bool user = g_strcmp0(run->mode, "user") == 0;
     if (!run->rr && !user) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr and cannot be replayed",
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s was recorded without rr and cannot be replayed",
                     tcgrr_reader_path(reader));
         return false;
     }
