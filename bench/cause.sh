@@ -5,7 +5,10 @@
 # that flips one bit at a random place replays it, and `tcgrr bisect` is to name that place. Time
 # and processor time against one plain replay of the whole boot right before, memory and disk.
 #
-#   bench/cause.sh [BUILD] [PLACES] [SEED]      defaults: build, 24, 1. Needs scripts/fetch-qemus.sh to have run.
+#   bench/cause.sh [BUILD] [PLACES] [SEED] [keyframes]      defaults: build, 24, 1. Needs scripts/fetch-qemus.sh to have run.
+#
+# With the word "keyframes" the trace gets keyframes first (`tcgrr keyframes`), so that the recording's
+# QEMU need not replay from the run's beginning; the faulty one does in any case, once.
 #
 # Every second place is in memory. A bit is flipped in one of x0 to x30, or somewhere in the 256
 # bytes above the stack pointer, at an instruction chosen at random from the whole boot. A bit that
@@ -150,6 +153,9 @@ attempt() {
     { cat "$folder/err" >&2; exit 1; }
 total=$(jq .icount "$folder/out")
 echo "== boot of Linux, arm64, QEMU 11.1: $total instructions; seed $seed"
+if [ "${4:-}" = keyframes ]; then
+    "$tcgrr" keyframes "$trace" | sed 's/.*: /  /; s/ in .*//'
+fi
 RANDOM=$seed
 found=0
 masked=0
