@@ -66,21 +66,20 @@ static bool check_waits(struct tcgrr_comparison *found, const char *target, bool
 }
 
 /* `words`: QEMU and its arguments. */
-static bool check_unlogged(struct tcgrr_comparison *found, const char *const *versions, const char *const *words,
-                           GError **error)
+static bool check_unlogged(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error)
 {
-    bool system = found->diverged && *words && tcgrr_command_program(*words, words + 1) < 0;
-    g_autoptr(GArray) options = system ? tcgrr_options_scan_system(words + 1) : NULL;
+    bool looks = found->diverged && run->system && *run->words;
+    g_autoptr(GArray) options = looks ? tcgrr_options_scan_system(run->words + 1) : NULL;
     g_autofree char *unlogged = options ? tcgrr_unlogged_find(options) : NULL;
 
     for (int i = 0; options && i < 2; i++) {
-        g_autofree char *device = tcgrr_unlogged_work(options, versions[i]);
+        g_autofree char *device = tcgrr_unlogged_work(options, run->versions[i]);
         if (device) {
             return tcgrr_comparison_withdraw(found, "a device works at times that are in no rr log", error,
                                              "no verdict: the two differ at icount %" G_GUINT64_FORMAT
                                              ", but QEMU %s does some of the work of %s at times that it does not "
                                              "record, which may be why; use another device",
-                                             found->icount, versions[i], device);
+                                             found->icount, run->versions[i], device);
         }
     }
     if (!unlogged) {
@@ -155,8 +154,7 @@ bool tcgrr_doubts_check_clock(struct tcgrr_comparison *found, GError **error)
 
 bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error)
 {
-    return check_unlogged(found, run->versions, run->words, error) &&
-           check_dozes(found, run->target, run->blocks, error) &&
+    return check_unlogged(found, run, error) && check_dozes(found, run->target, run->blocks, error) &&
            check_waits(found, run->target, run->translated, error) && check_semihosting(found, run, error) &&
            check_repeats(found, run, error) && (!run->unchanged || tcgrr_doubts_check_clock(found, error));
 }

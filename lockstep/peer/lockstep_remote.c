@@ -401,6 +401,7 @@ static bool check_doubts(struct tcgrr_lockstep_remote *lockstep, GError **error)
         .words = (const char *const *)tcgrr_session_command(lockstep->session)->argv,
         .blocks = tcgrr_live_blocks(tcgrr_session_live(lockstep->session)),
         .translated = lockstep->inputs == TCGRR_INPUTS_TRANSLATED,
+        .system = tcgrr_session_qemu(lockstep->session)->system,
     };
     return tcgrr_doubts_check(&lockstep->comparison, &run, error);
 }
