@@ -367,6 +367,28 @@ static void test_ends(void **state)
     close_ring(f);
 }
 
+/* A draft was read to its end before it was packed, and another one was begun: that one counts, too. */
+static void test_end_in_next_draft(void **state)
+{
+    struct fixture *f = open_ring(TCGRR_WIRE_DISCON);
+
+    push_define(&f->ring, 0, 0x1000, 3);
+    tcgrr_ring_push(&f->ring, 0);
+    tcgrr_ring_push(&f->ring, 0);
+    expect_end(f, TCGRR_LIVE_RUNS, 3);
+    tcgrr_ring_pack(&f->ring);
+    tcgrr_ring_push(&f->ring, 0);
+    tcgrr_ring_push(&f->ring, tcgrr_wire_word(TCGRR_WIRE_END, 0));
+    tcgrr_live_gone(f->live);
+    enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
+    while (end == TCGRR_LIVE_RUNS) {
+        assert_true(tcgrr_live_next(f->live, f->chunk, 0, &end, NULL));
+    }
+    assert_int_equal(end, TCGRR_LIVE_FINISHED);
+    assert_int_equal(f->chunk->end_icount, 9);
+    close_ring(f);
+}
+
 /* The run begins after the first block, or with the instruction of it that was repeated for a device. */
 static void test_uncounted_start(void **state)
 {
@@ -776,16 +798,27 @@ static void test_inputs_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),           cmocka_unit_test(test_exact_when_slow),
-        cmocka_unit_test(test_exact_in_loops),  cmocka_unit_test(test_back_pressure),
-        cmocka_unit_test(test_detached),        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_uncounted_start), cmocka_unit_test(test_storm),
-        cmocka_unit_test(test_unnoticed),       cmocka_unit_test(test_info),
-        cmocka_unit_test(test_system_calls),    cmocka_unit_test(test_attach_refuses),
-        cmocka_unit_test(test_malformed),       cmocka_unit_test(test_strange),
-        cmocka_unit_test(test_wild_header),     cmocka_unit_test(test_wild_ring),
-        cmocka_unit_test(test_random_words),    cmocka_unit_test(test_mapped),
-        cmocka_unit_test(test_mapped_forever),  cmocka_unit_test(test_inputs_end),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_exact_when_slow),
+        cmocka_unit_test(test_exact_in_loops),
+        cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_detached),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_uncounted_start),
+        cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_unnoticed),
+        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_system_calls),
+        cmocka_unit_test(test_attach_refuses),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_strange),
+        cmocka_unit_test(test_wild_header),
+        cmocka_unit_test(test_wild_ring),
+        cmocka_unit_test(test_random_words),
+        cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_mapped_forever),
+        cmocka_unit_test(test_inputs_end),
+        cmocka_unit_test(test_end_in_next_draft),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -337,9 +337,11 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
         if (words.all && done < words.count && !tcgrr_live_full(live, chunk) && live->end == TCGRR_LIVE_RUNS) {
             return tcgrr_live_damaged(error, "a record that is cut off");
         }
-        if (done == 0 && gone && live->died && live->informed) {
+        /* Even if nothing new was in the ring, there may be more in the draft that was begun last. */
+        bool over = done == 0 && gone && (words.all || !live->informed);
+        if (over && live->died && live->informed) {
             close_dead(live, chunk);
-        } else if (done == 0 && gone) {
+        } else if (over) {
             live->end = live->informed ? TCGRR_LIVE_CUT : TCGRR_LIVE_UNLOADED;
         }
         read += done;
