@@ -333,7 +333,7 @@ static void counts_where_data_are_compared(void **state)
         const struct row *row = &rows[i];
         uint64_t last = 0;
         struct tcgrr_inputs *inputs =
-            start(row->target, "/nonexistent", i % 2 ? TCGRR_INPUTS_RECORDING : TCGRR_INPUTS_REPLAYING);
+            start(row->target, "/nonexistent", i % 2 ? TCGRR_INPUTS_RECORDING : TCGRR_INPUTS_FOLLOWING);
 
         tcgrr_plugin.sampling.on = true;
         for (unsigned turn = 0; turn < 2; turn++) {
@@ -346,6 +346,24 @@ static void counts_where_data_are_compared(void **state)
         assert_false(inputs->ended);
         stop(inputs);
     }
+}
+
+/* Data are compared, or searched, in a replay of what was recorded without that. */
+static void gives_what_was_recorded_at_another_level(void **state)
+{
+    const struct row *row = &rows[1];
+    g_autofree char *path = new_file();
+    struct tcgrr_inputs *inputs = start("x86_64", path, TCGRR_INPUTS_RECORDING);
+
+    run(row->bytes, row->size, true, row->set, 100);
+    inputs->mode = TCGRR_INPUTS_REPLAYING;
+    tcgrr_plugin.sampling.on = true;
+    run(row->bytes, row->size, true, row->set, 555);
+    assert_int_equal(find("rax")->value, 100);
+    assert_int_equal(find("rdx")->value, 101);
+    assert_int_equal(find("rcx")->value, 102);
+    stop(inputs);
+    g_unlink(path);
 }
 
 /* What was recorded by a tcgrr that did not know of the processor's number, and what there is no record of. */
@@ -543,6 +561,7 @@ int main(void)
         cmocka_unit_test(gives_what_was_recorded),
         cmocka_unit_test(leaves_others_alone),
         cmocka_unit_test(counts_where_data_are_compared),
+        cmocka_unit_test(gives_what_was_recorded_at_another_level),
         cmocka_unit_test(leaves_unrecorded_number),
         cmocka_unit_test(handlers_nest),
         cmocka_unit_test(held_call_comes_first),

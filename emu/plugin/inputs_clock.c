@@ -186,13 +186,14 @@ static void keep_clock(struct tcgrr_inputs *inputs, struct clock clock)
     tcgrr_inputs_reset_position(inputs);
 }
 
-/* Sets `*value` to the recorded one. False if none was recorded, because data are compared or registers could not be
- * read. */
+/* Sets `*value` to the recorded one. False if none was recorded: data are compared, or registers could not be read. If
+ * data are compared while the other run is still writing, waiting for its next record could take forever. */
 static bool take_recorded(struct tcgrr_inputs *inputs, enum tcgrr_inputs_kind kind, uint64_t *value)
 {
     struct tcgrr_inputs_record next;
-    bool there = !inputs->plugin->sampling.on && !inputs->ended && tcgrr_inputs_peek_record(inputs, &next) &&
-                 next.kind == (uint32_t)kind;
+    bool looks = inputs->mode == TCGRR_INPUTS_REPLAYING ||
+                 (inputs->mode == TCGRR_INPUTS_FOLLOWING && !inputs->plugin->sampling.on);
+    bool there = looks && !inputs->ended && tcgrr_inputs_peek_record(inputs, &next) && next.kind == (uint32_t)kind;
 
     if (there) {
         *value = (uint64_t)next.result;
