@@ -75,7 +75,6 @@ static bool found_good(const struct tcgrr_builds_result *result)
     return result->last_good >= 0;
 }
 
-/* Whether a build of another release than the recording's was driven by QEMU's rr log. */
 /* The inputs of all builds: as of one for which they were not those of the recording, if there is one. */
 static const char *inputs_of(const struct tcgrr_builds_result *result)
 {
