@@ -7,8 +7,8 @@
 #
 #   bench/cause.sh [BUILD] [PLACES] [SEED] [keyframes]      defaults: build, 24, 1. Needs scripts/fetch-qemus.sh to have run.
 #
-# With the word "keyframes" the trace gets keyframes first (`tcgrr keyframes`), so that the recording's
-# QEMU need not replay from the run's beginning; the faulty one does in any case, once.
+# With the word "keyframes" the trace gets keyframes first (`tcgrr keyframes`), so that the
+# recording's QEMU need not replay from the run's beginning; the faulty one does in any case, once.
 #
 # Every second place is in memory. A bit is flipped in one of x0 to x30, or somewhere in the 256
 # bytes above the stack pointer, at an instruction chosen at random from the whole boot. A bit that

@@ -20,7 +20,7 @@
  * dropped. */
 #define KEPT_EXECS   4096
 #define CUT_EXECS    65536
-/* How far a vCPU may be behind in one of the runs, in instructions of all vCPUs. */
+/* How far a vCPU may lag in one of the runs, in instructions of all vCPUs. */
 #define BEHIND_MAX   (32 * TCGRR_CHECKPOINT_STEP)
 
 static const char *const names[2] = {"side A", "side B"};

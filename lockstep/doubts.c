@@ -65,7 +65,6 @@ static bool check_waits(struct tcgrr_comparison *found, const char *target, bool
                                      found->icount, found->sides[0].pc);
 }
 
-/* `words`: QEMU and its arguments. */
 static bool check_unlogged(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error)
 {
     bool looks = found->diverged && run->system && *run->words;

@@ -13,7 +13,7 @@
 struct tcgrr_doubts_run {
     const char *target;
     const char *const *versions;       /* of the two QEMUs; NULL: not known */
-    const char *const *words;          /* QEMU's command, NULL-terminated */
+    const char *const *words;          /* QEMU and its arguments, NULL-terminated */
     const struct tcgrr_blocks *blocks; /* the blocks executed up to the divergence */
     bool translated;                   /* B's rr log is of another release */
     bool system;                       /* system mode rather than user mode */

@@ -5,7 +5,7 @@
  *
  * QEMU writes a log through stdio, and writes nothing at all while its guest only computes. So the plugin is asked to
  * flush the log whenever QEMU has made progress (emu/live/live.h), and the instructions that the guest had run at that
- * time are passed on even before QEMU has an event to write. The follower is thus never further behind, and never
+ * time are passed on even before QEMU has an event to write. So the follower never lags further than that, and never
  * reaches a place where an event may still appear.
  */
 #ifndef TCGRR_LOCKSTEP_LOG_TAP_H

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Each command once, on short guests, so that the default tests show in seconds that all of it works
-# on this machine. Each has tests of its own in the extended set.
+# The main commands once, on short guests, so that the default tests show in seconds that they work
+# on this machine. Each has tests of its own, most of them in the extended set.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -32,6 +32,8 @@ value=$(json .value)
 if [ -n "$(type -P gdb-multiarch)" ]; then
     run 0 "$tcgrr" gdb "$trace" $((wrote + 1)) -- -batch -ex "printf \"s1 is 0x%016lx\\n\", \$s1"
     contains "gdb at icount $((wrote + 1))" "$(cat "$work/out")" "s1 is $value"
+else
+    echo "without gdb-multiarch, tcgrr gdb was not tried"
 fi
 
 # Another release, and a build that flips a bit.

@@ -20,8 +20,8 @@ struct tcgrr_process_options {
     bool pinned;      /* without address-space randomization */
     bool paths_stay;  /* keep the path of our private folder in `argv`; otherwise it is replaced by one that is the same
                          in every run */
-    bool large_pages; /* it may use larger pages for what it allocates: QEMU copies the guest's kernel twice, and on
-                         some hosts each page that is touched for the first time takes 10 µs. glibc 2.35 and later. */
+    bool large_pages; /* it may use larger pages for what it allocates: QEMU copies the guest's kernel twice, and the
+                         first touch of each page takes long on some hosts. glibc 2.35 and later. */
     const char *directory;    /* working directory; NULL: ours */
     char *const *environment; /* NAME=value, NULL-terminated; NULL: ours */
 };
