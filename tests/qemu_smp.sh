@@ -17,4 +17,4 @@ equal "vCPUs that began" "$(json .events.init)" 2
 equal "console" "$(cat "$work/rv64-smp.console")" "rv64-smp: ok db8068b74e40da2f"
 equal "vCPUs with events" "$(sqlite3 "$work/smp.tcgrr" "SELECT group_concat(DISTINCT vcpu) FROM event WHERE kind <> 'flush'")" 0,1
 verify smp
-complains 2 "rr" "$tcgrr" replay "$work/smp.tcgrr"
+complains 3 "rr" "$tcgrr" replay "$work/smp.tcgrr"
