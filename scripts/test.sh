@@ -29,7 +29,8 @@ elif [ "$*" = --all ]; then
 fi
 passed=0 failed=0 skipped=0
 results=$(mktemp -d)
-trap 'rm -rf "$results"' EXIT
+fetching=
+trap '[ -z "$fetching" ] || kill -- "-$fetching"; rm -rf "$results"' EXIT
 # Nothing asks anybody anything.
 exec </dev/null
 
@@ -38,23 +39,33 @@ stage_failed() {
     failed=$((failed + 1))
 }
 
-# The sources that are ours, wherever git is not at hand.
-sources() { find bench cli emu fixtures lockstep record replay store tests -name '*.[ch]' | sort; }
+# Downloads the QEMUs, in a process group of its own so that Ctrl-C ends all of it.
+fetch_qemus() {
+    set -m
+    scripts/fetch-qemus.sh >"$results/qemus" &
+    fetching=$!
+    set +m
+}
+
+wait_for_qemus() {
+    [ -n "$fetching" ] || return 0
+    wait "$fetching" || { fetching=; die "the QEMUs to test with could not be fetched"; }
+    fetching=
+    TCGRR_QEMUS=$(<"$results/qemus")
+}
 
 stage_style() {
-    local file bad=()
-    for file in $(sources); do
-        clang-format --dry-run --Werror "$file" 2>/dev/null || bad+=("$file")
-    done
-    [ ${#bad[@]} = 0 ] || stage_failed "clang-format -i ${bad[*]}"
-    shellcheck -x .ci/run scripts/*.sh tests/*.sh || stage_failed "shellcheck"
+    # One process for all: starting clang-format takes longer than what it does to a file.
+    find bench cli emu fixtures lockstep record replay store tests -name '*.[ch]' -print0 |
+        xargs -0 clang-format --dry-run --Werror || stage_failed "clang-format -i, on what is named above"
+    printf '%s\0' .ci/run scripts/*.sh tests/*.sh | xargs -0 -n 8 -P "$jobs" shellcheck -x || stage_failed "shellcheck"
 }
 
 # build FOLDER CMAKE_ARGUMENT...: all, or what $target names.
 build() {
     local folder=$1
     shift
-    cmake -B "$folder" -G Ninja -S . -DTCGRR_QEMUS="$TCGRR_QEMUS" "$@" >"$results/build" &&
+    cmake -B "$folder" -G Ninja -S . ${TCGRR_QEMUS:+"-DTCGRR_QEMUS=$TCGRR_QEMUS"} "$@" >"$results/build" &&
         ninja -C "$folder" -j "$jobs" "${target:-all}" >>"$results/build" && return 0
     grep -vE '^(-- |\[[0-9]+/[0-9]+\] (Building|Linking))' "$results/build" | tail -n 60 >&2
     stage_failed "building $folder"
@@ -136,10 +147,12 @@ stage_long() {
 
 # shellcheck disable=SC2086
 install_packages $packages_build $packages_qemu $packages_test
-TCGRR_QEMUS=$(scripts/fetch-qemus.sh) || die "the QEMUs to test with could not be fetched"
+fetch_qemus
 for stage in "${stages[@]}"; do
     declare -F "stage_$stage" >/dev/null || die "there is no stage '$stage'"
     began=$SECONDS
+    # The download goes on during stages that need no QEMU.
+    case $stage in style | fuzz) ;; *) wait_for_qemus ;; esac
     say "stage $stage"
     "stage_$stage"
     say "stage $stage took $((SECONDS - began)) s"

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0
-# extended: 7.2 11.1
+# extended: 7.2 10.0 11.1
 # What scripts rely on: --json prints one object, whatever happens and whatever the files are called;
 # what went wrong is its key "error"; numbers out of range are refused.
 # shellcheck source=tests/lib.sh

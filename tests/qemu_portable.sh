@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2
-# extended: 10.0 11.1
+# extended: 7.2 10.0 11.1
 # record --portable: the trace says what the machine is and carries what the guest is made of; the
 # user's files are not touched, and not needed any more.
 # shellcheck source=tests/lib.sh

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 11.1
-# extended: 7.2 10.0
+# extended: 7.2 10.0 11.1
 # The reports about memory accesses, against QEMU's log of the same run with one instruction to a
 # translation: which instructions access memory its own disassembly says, and which of them devices,
 # the guest's source (fixtures/a64-mmio.c).

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.2-src
+# versions: 10.2-src
+# extended: 7.2
 # User mode: two runs of a program that asks for the time, for random bytes, for its process number
 # and sorts what it got.
 # shellcheck source=tests/lib.sh

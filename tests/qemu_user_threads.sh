@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.2-src
+# versions: 10.2-src
+# extended: 7.2
 # User mode: threads run in one order, which is recorded, so that a replay and the other side of
 # lockstep have the same.
 # shellcheck source=tests/lib.sh
