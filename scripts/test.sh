@@ -30,7 +30,12 @@ fi
 passed=0 failed=0 skipped=0
 results=$(mktemp -d)
 fetching=
-trap '[ -z "$fetching" ] || kill -- "-$fetching"; rm -rf "$results"' EXIT
+clean_up() {
+    # Its download may be over.
+    [ -z "$fetching" ] || kill -- "-$fetching" 2>/dev/null || true
+    rm -rf "$results"
+}
+trap clean_up EXIT
 # Nothing asks anybody anything.
 exec </dev/null
 
