@@ -350,6 +350,24 @@ static bool check_begun(struct tcgrr_reader *reader, const struct tcgrr_replay_r
     return false;
 }
 
+/* Recorded inputs come at the icounts at which they came in the recording, which is elsewhere in the code if the two
+ * reached it after different numbers of instructions. */
+static bool check_from(struct tcgrr_reader *reader, struct tcgrr_replay_result *result, GError **error)
+{
+    struct tcgrr_comparison *found = &result->comparison;
+
+    if (!found->diverged || is_user(reader) || found->aligned[0] == found->aligned[1]) {
+        return true;
+    }
+    return tcgrr_comparison_withdraw(found, "the recorded inputs come at other places", error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but reached the place from which they are compared "
+                                     "after different numbers of instructions (%" G_GUINT64_FORMAT
+                                     " and %" G_GUINT64_FORMAT
+                                     "), so the recorded inputs come at other places in the code",
+                                     found->icount, found->aligned[0], found->aligned[1]);
+}
+
 /* Whether this was the QEMU that recorded, as it was started then. */
 static bool repeats(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     const struct tcgrr_replay_result *result)
@@ -711,8 +729,8 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
                                     : compare(reader, options, result, error);
         conclude(options, result);
         settle_end(reader, result);
-        good = good && check_begun(reader, result, error) && check_log(reader, result, error) &&
-               tcgrr_guest_files_check(&result->comparison, reader, error) &&
+        good = good && check_begun(reader, result, error) && check_from(reader, result, error) &&
+               check_log(reader, result, error) && tcgrr_guest_files_check(&result->comparison, reader, error) &&
                check_typed(reader, &result->comparison, error) && check_counts(reader, result, error) &&
                check_doubts(reader, options, result, error) && settle_stop(options, result, error);
     }

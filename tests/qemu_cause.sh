@@ -103,6 +103,19 @@ run 0 "$tcgrr" bisect "$work/trap.tcgrr" --qemu "$(qemu riscv64 10.0)" --json --
 equal "other QEMU: diverged" "$(json .diverged)" false
 [ ! -e "$work/trap-cause" ] || fail "a folder was left for nothing"
 
+# B starts six instructions later in the code, so one log would interrupt it elsewhere: that is no
+# divergence, and each run gets inputs of its own.
+guest rv64-timer 10.0
+record timer
+printf '#!/bin/sh\nexec "%s" "$@" -device "loader,addr=%s,cpu-num=0"\n' "${guest[0]}" \
+    "$(address "$fixtures/rv64-timer.elf" _start)" >"$work/early"
+chmod +x "$work/early"
+complains 3 "no verdict: .* reached the place .* \(6 and 0\), so the recorded inputs" \
+    "$tcgrr" replay "$work/timer.tcgrr" --qemu "$work/early" --from _start
+run 125 "$tcgrr" bisect-run "$work/timer.tcgrr" --qemu "$work/early" --from _start
+run 0 "$tcgrr" bisect --json "$work/timer.tcgrr" --qemu "$work/early" --from _start
+equal "starts elsewhere: inputs" "$(json .inputs)" own
+
 # Only B traps, for ever. The search replays as far as that, not to where comparing is to end.
 guest rv64-ctzw 10.0
 run 1 "$tcgrr" lockstep --bisect --json --bundle "$work/only-b" --until 200000 --a "${guest[0]}" --b "${guest[0]}" \

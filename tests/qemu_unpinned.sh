@@ -16,6 +16,8 @@ faulty() {
     equal "$1 of $3 in $4" "$(json '"\(.verdict) \(.unpinned) \(.pinned_afterwards)"')" "diverged false $5"
     contains "$1 of $3 in $4: place" "$(json '.divergence.a.symbol')" "^${1#*-}_branch"
     run 1 "$tcgrr" bisect-run "$work/$1.tcgrr" --qemu "$(qemu "$2" "$4")"
+    run 1 "$tcgrr" bisect --json "$work/$1.tcgrr" --qemu "$(qemu "$2" "$4")"
+    equal "$1 of $3 in $4: cause" "$(json '"\(.inputs) \(.cause.symbol)"')" "translated ${1#*-}_instruction"
 }
 faulty a64-fcvtzs aarch64 7.2 10.0 true
 faulty a64-fcvtzs aarch64 10.0 7.2 false
@@ -35,6 +37,8 @@ run 0 "$tcgrr" bisect-run "$work/openbios.tcgrr" --qemu "$(qemu ppc 11.1)"
 guest x86-blsi 7.2
 record x86-blsi
 run 125 "$tcgrr" bisect-run "$work/x86-blsi.tcgrr" --qemu "$(qemu x86_64 10.0)"
+run 1 "$tcgrr" bisect --json "$work/x86-blsi.tcgrr" --qemu "$(qemu x86_64 10.0)"
+equal "x86-blsi: cause, each run by itself" "$(json '"\(.inputs) \(.cause.symbol)"')" "own blsi_instruction"
 
 # A kernel that reads the tree: it finds there what it found in the recording, to its end.
 guest_linux 7.2
@@ -43,6 +47,9 @@ other=$(qemu aarch64 10.0)
 run 0 "$tcgrr" replay --json "$work/linux.tcgrr" --qemu "$other"
 equal "linux: pinned afterwards" "$(json '"\(.unpinned) \(.pinned_afterwards) \(.compared == .icount)"')" "false true true"
 run 0 "$tcgrr" bisect --json "$work/linux.tcgrr" --until 2000000 --builds "$other" "$(qemu aarch64 11.1)"
+
+run 0 "$tcgrr" bisect --json "$work/linux.tcgrr" --until 2000000 --qemu "$other"
+equal "linux: inputs" "$(json '"\(.inputs) \(.compared)"')" "translated 2000000"
 
 # 7.2 has no such machine as 10.0 made, and another tree. Up to where that is read the two agree.
 guest_linux 10.0

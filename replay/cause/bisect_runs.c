@@ -398,7 +398,7 @@ static void replay_stepwise(struct tcgrr_bisect *bisect, GError **error)
     }
 }
 
-/* *replayed is false if B cannot replay what A recorded. */
+/* *replayed is false if B cannot replay what A recorded, or was given another machine, which may be why it diverges. */
 static bool replay_in_b(struct tcgrr_bisect *bisect, bool *replayed, GError **error)
 {
     const struct tcgrr_comparison *comparison = &bisect->replay.comparison;
@@ -412,7 +412,7 @@ static bool replay_in_b(struct tcgrr_bisect *bisect, bool *replayed, GError **er
         g_propagate_error(error, problem);
         return false;
     }
-    *replayed = !problem && (!comparison->diverged || comparison->compared > 0);
+    *replayed = !problem && !bisect->replay.unpinned && (!comparison->diverged || comparison->compared > 0);
     g_clear_error(&problem);
     return true;
 }
@@ -441,43 +441,6 @@ static void share_recording(struct tcgrr_bisect *bisect)
     bisect->comparison = &bisect->replay.comparison;
 }
 
-/*
- * A QEMU that aborted has left no rr file, and cannot be stopped before the end again. Perhaps it replays A's recording
- * though its release is another: some do.
- */
-static bool rescue(struct tcgrr_bisect *bisect, GError **error)
-{
-    struct tcgrr_reader *own = bisect->readers[1];
-    bool replayed = false;
-
-    if (bisect->options.words[1] || tcgrr_replay_check(own, NULL)) {
-        return true;
-    }
-    if (!replay_in_b(bisect, &replayed, error)) {
-        return false;
-    }
-    if (replayed && bisect->replay.comparison.diverged) {
-        share_recording(bisect);
-        tcgrr_comparison_clear(&bisect->own);
-        bisect->own = (struct tcgrr_comparison){0};
-        free_sides(bisect);
-        tcgrr_reader_free(own);
-        g_unlink(bisect->paths[1]);
-        g_clear_pointer(&bisect->paths[1], g_free);
-    }
-    return true;
-}
-
-/* Whether B can be expected to replay what A recorded: it is of the same release, or the machine was pinned. */
-static bool can_share(struct tcgrr_bisect *bisect)
-{
-    const struct tcgrr_pinned *pinned = NULL;
-    bool same = tcgrr_lockstep_same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
-    bool fits =
-        same || tcgrr_bisect_is_user(bisect) || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
-    return fits && !bisect->options.words[1] && !bisect->record_both;
-}
-
 bool tcgrr_bisect_compare_states(struct tcgrr_bisect *bisect, GError **error)
 {
     bool replayed = false;
@@ -504,7 +467,7 @@ bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)
     if (!bisect->probed.path && !tcgrr_qemu_probe(options->qemus[1], options->plugin, &bisect->probed, error)) {
         return false;
     }
-    if (can_share(bisect) && !replay_in_b(bisect, &replayed, error)) {
+    if (!options->words[1] && !bisect->record_both && !replay_in_b(bisect, &replayed, error)) {
         return false;
     }
     if (replayed) {
@@ -519,6 +482,5 @@ bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)
             return false;
         }
     }
-    return record_b(bisect, error) && tcgrr_bisect_compare_again(bisect, error) &&
-           (bisect->record_both || rescue(bisect, error));
+    return record_b(bisect, error) && tcgrr_bisect_compare_again(bisect, error);
 }
