@@ -49,6 +49,13 @@ static GPtrArray *keep_semihosting(char **words)
     return kept;
 }
 
+/* QEMU's working directory: the recording's, if that still exists; NULL: ours. */
+static const char *directory_of(const struct tcgrr_player *player)
+{
+    const char *recorded = tcgrr_reader_run(player->options.reader)->directory;
+    return recorded && g_file_test(recorded, G_FILE_TEST_IS_DIR) ? recorded : NULL;
+}
+
 static bool build_command(struct tcgrr_player *player, GError **error)
 {
     const struct tcgrr_player_options *options = &player->options;
@@ -64,6 +71,7 @@ static bool build_command(struct tcgrr_player *player, GError **error)
         .pause_at_end = true,
         .start_paused = true,
         .scratch = player->folder,
+        .directory = directory_of(player),
         .own = options->own,
         .keyframe = options->from.folder,
         .keyframe_icount = options->from.icount,
@@ -83,8 +91,7 @@ static void explain_end(struct tcgrr_player *player, GError **error)
 
 static bool start(struct tcgrr_player *player, GError **error)
 {
-    const char *recorded = tcgrr_reader_run(player->options.reader)->directory;
-    const char *directory = recorded && g_file_test(recorded, G_FILE_TEST_IS_DIR) ? recorded : NULL;
+    const char *directory = directory_of(player);
     struct tcgrr_process_options process = {.output_fd = -1,
                                             .pass_fd = player->options.pass_fd,
                                             .quiet = true,

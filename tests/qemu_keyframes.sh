@@ -105,3 +105,23 @@ stand_at d 15000001 "$middle" # and again: nothing was written to the keyframe
 equal "the user's files" "$(sha256sum "$work/disk.img" "$work/d.tcgrr")" "$inputs"
 cp "$fixtures/x86-disk.img" "$work/disk.img" # another file, for all that is known
 stand_at d 15000001 0
+
+# The same disk as the backing file of a qcow2 image, which names it relative to its own folder.
+# be BYTES VALUE: a big-endian number.
+be() { printf '%b' "$(printf "%0$(($1 * 2))x" "$2" | sed 's/../\\x&/g')"; }
+mkdir "$work/images"
+cp "$fixtures/x86-disk.img" "$work/images/base.img"
+size=$(stat -c %s "$work/images/base.img")
+{
+    be 4 0x514649fb; be 4 2; be 8 72; be 4 8; be 4 16; be 8 "$size"; be 4 0; be 4 1; be 8 0x30000; be 8 0x10000
+    be 4 1; be 4 0; be 8 0; printf base.img; head -c $((65536 - 80)) /dev/zero
+    be 8 0x20000; head -c 65528 /dev/zero
+    be 8 0x1000100010001; head -c $((2 * 65536 - 8)) /dev/zero
+} >"$work/images/top.qcow2"
+guest=("${guest[@]/#file=*/file=images/top.qcow2,if=none,snapshot=on,id=d0}")
+cd "$work"
+record q
+cd /
+run 0 "$tcgrr" keyframes --every 6000000 "$work/q.tcgrr"
+run 0 "$tcgrr" replay "$work/q.tcgrr"
+stand_at q 15000001 "$middle"

@@ -451,7 +451,8 @@ static bool cover_images(struct builder *builder, const struct tcgrr_option *opt
     g_autofree char *drive = flash ? g_strconcat("if=pflash,file=", value, NULL) : g_strdup(value_of(option));
     bool blockdev = is(option, "blockdev");
     g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(drive, blockdev ? "driver" : NULL);
-    if (!tcgrr_images_cover(inside, blockdev, options->scratch, options->keyframe, builder->command->images)) {
+    if (!tcgrr_images_cover(inside, blockdev, options->directory, options->scratch, options->keyframe,
+                            builder->command->images)) {
         return false;
     }
     g_autofree char *text = tcgrr_suboptions_format(inside);

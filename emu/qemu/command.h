@@ -29,6 +29,7 @@ struct tcgrr_command_options {
     /* Writes to the user's images go to files in this folder instead, which are listed in `images`; NULL: the images
      * are used directly. */
     const char *scratch;
+    const char *directory; /* with `scratch`: QEMU's working directory; NULL: ours */
     /* REPLAY: what the guest prints to files goes to /dev/null, because the recording wrote it already, except for the
      * last words of the command, which are these; NULL: no such words. */
     const char *const *own;
@@ -59,9 +60,9 @@ struct tcgrr_command {
 
 /*
  * Builds the command. `arguments` are the user's words after the QEMU binary, NULL-terminated. On failure `command` is
- * empty; on success it is owned by the caller (tcgrr_command_clear()). No file is touched: names in guest_files are as
- * the user wrote them, relative to QEMU's working directory, and need not exist (QEMU finds a BIOS in its own folders,
- * too).
+ * empty; on success it is owned by the caller (tcgrr_command_clear()). No file is touched, except that
+ * qcow2 images are asked for their backing files where there is a `scratch`: names in guest_files are as the user wrote
+ * them, relative to QEMU's working directory, and need not exist (QEMU finds a BIOS in its own folders, too).
  *
  * TCGRR_ERROR_USAGE with one line that names the argument and the remedy where the user's words conflict:
  * - always: another accelerator than TCG, MTTCG (thread=multi), -daemonize, another icount shift than options->icount;

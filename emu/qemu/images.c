@@ -144,8 +144,45 @@ static const struct tcgrr_suboption *find_file(const GPtrArray *suboptions, bool
     return NULL;
 }
 
-bool tcgrr_images_cover(GPtrArray *suboptions, bool blockdev, const char *scratch, const char *keyframe,
-                        GPtrArray *images)
+static bool has_backing(const GPtrArray *suboptions, const char *format)
+{
+    g_autofree char *key = g_strconcat(format, "backing", NULL);
+
+    for (guint i = 0; i < suboptions->len; i++) {
+        if (g_str_has_prefix(((const struct tcgrr_suboption *)suboptions->pdata[i])->key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A qcow2 image names its backing file relative to the folder that it is in, where QEMU would look for the scratch
+ * file's: the node that has the format in the file of `node` is told where the backing file is. */
+static void locate_backing(GPtrArray *suboptions, const char *node, const char *path, const char *directory)
+{
+    if (!g_str_has_suffix(node, "file")) {
+        return;
+    }
+    g_autofree char *format = g_strndup(node, strlen(node) - strlen("file")); /* empty, or ends in a dot */
+    g_autofree char *driver_key = g_strconcat(format, "driver", NULL);
+    g_autofree char *whole = g_canonicalize_filename(path, directory);
+    g_autofree char *backing = tcgrr_qcow2_backing(whole);
+    const char *file = backing ? host_file(backing) : NULL;
+    const char *driver = tcgrr_suboptions_get(suboptions, driver_key);
+
+    driver = driver || *format ? driver : tcgrr_suboptions_get(suboptions, "format");
+    if (!file || g_path_is_absolute(file) || (driver && strcmp(driver, "qcow2") != 0) ||
+        has_backing(suboptions, format)) {
+        return;
+    }
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *located = g_build_filename(folder, file, NULL);
+    g_autofree char *key = g_strconcat(format, "backing.file.filename", NULL);
+    tcgrr_suboptions_set(suboptions, key, located);
+}
+
+bool tcgrr_images_cover(GPtrArray *suboptions, bool blockdev, const char *directory, const char *scratch,
+                        const char *keyframe, GPtrArray *images)
 {
     g_autofree char *node = NULL;
     const struct tcgrr_suboption *named = only_reads(suboptions) ? NULL : find_file(suboptions, blockdev, &node);
@@ -163,6 +200,7 @@ bool tcgrr_images_cover(GPtrArray *suboptions, bool blockdev, const char *scratc
     drop(suboptions, key);
     drop_file_options(suboptions, node);
     drop(suboptions, "snapshot"); /* would make QEMU use its own scratch file, which a keyframe could not contain */
+    locate_backing(suboptions, node, path, directory);
     cover_user(suboptions, node, path, scratch, keyframe, images);
     return true;
 }

@@ -40,10 +40,10 @@ char *tcgrr_keyframe_image_path(const char *folder, guint number);
  * Rewrites the suboptions of a -drive or -blockdev so that each file that QEMU may write to is only read, with a
  * scratch file in `scratch` on top of it and, if `keyframe` is not NULL, that keyframe's file for it in between. Adds
  * these files to `images`. For an image that a -drive reaches through another protocol, QEMU itself redirects writes.
- * Returns whether anything was changed.
+ * `directory`: QEMU's working directory; NULL: ours. Returns whether anything was changed.
  */
-bool tcgrr_images_cover(GPtrArray *suboptions, bool blockdev, const char *scratch, const char *keyframe,
-                        GPtrArray *images);
+bool tcgrr_images_cover(GPtrArray *suboptions, bool blockdev, const char *directory, const char *scratch,
+                        const char *keyframe, GPtrArray *images);
 
 /* The value of a -drive that no device uses, for the qcow2 file at `path` with a machine's state. QEMU reads it with
  * the aio= method `aio` (tcgrr_qemu_aio()). Call it after covering all images. Owned by the caller. */

@@ -12,6 +12,7 @@
 #define SECTOR       512u
 #define L1_SPAN      ((guint64)CLUSTER * (CLUSTER / 8)) /* what one entry of the L1 table stands for */
 #define MAGIC        0x514649fbu                        /* "QFI\xfb" */
+#define BACKING_MAX  1023u                              /* bytes of a backing file's name */
 enum { HEADER_AT, REFCOUNT_TABLE_AT, REFCOUNT_BLOCK_AT, L1_AT, CLUSTERS };
 
 static void put32(guint8 *at, guint32 value)
@@ -62,4 +63,30 @@ bool tcgrr_qcow2_is(const char *path)
         fclose(file);
     }
     return is;
+}
+
+static guint64 get(const guint8 *at, unsigned bytes)
+{
+    guint64 value = 0;
+    for (unsigned i = 0; i < bytes; i++) {
+        value = value << 8 | at[i];
+    }
+    return value;
+}
+
+char *tcgrr_qcow2_backing(const char *path)
+{
+    FILE *file = fopen(path, "rbe");
+    guint8 header[20];
+    char name[BACKING_MAX + 1] = {0};
+
+    bool is = file && fread(header, sizeof(header), 1, file) == 1 && get(header, 4) == MAGIC;
+    guint64 at = is ? get(header + 8, 8) : 0;
+    guint64 size = is ? get(header + 16, 4) : 0;
+    bool has = at > 0 && at < CLUSTER * 32 && size > 0 && size <= BACKING_MAX && fseek(file, (long)at, SEEK_SET) == 0 &&
+               fread(name, (size_t)size, 1, file) == 1;
+    if (file) {
+        fclose(file);
+    }
+    return has ? g_strdup(name) : NULL;
 }

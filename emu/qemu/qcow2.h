@@ -20,4 +20,8 @@ bool tcgrr_qcow2_create(const char *path, guint64 size, GError **error);
 /* Whether the file at `path` is a qcow2 image. */
 bool tcgrr_qcow2_is(const char *path);
 
+/* The name of its backing file as the qcow2 image at `path` has it; NULL: it has none, or is no such image. Owned by
+ * the caller. */
+char *tcgrr_qcow2_backing(const char *path);
+
 #endif

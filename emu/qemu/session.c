@@ -125,6 +125,7 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
         .rr_file = options->rr_file,
         .qmp_config = session->qemu.system ? session->config : NULL,
         .scratch = options->mode == TCGRR_RUN_REPLAY || options->only_reads ? session->folder : NULL,
+        .directory = options->directory,
         .own = options->own,
         .keyframe = options->keyframe,
         .keyframe_icount = options->keyframe_icount,
