@@ -350,22 +350,34 @@ static bool check_begun(struct tcgrr_reader *reader, const struct tcgrr_replay_r
     return false;
 }
 
-/* Recorded inputs come at the icounts at which they came in the recording, which is elsewhere in the code if the two
- * reached it after different numbers of instructions. */
+static void note_interruption(const struct tcgrr_event *event, void *data)
+{
+    bool *interrupted = data;
+    *interrupted |= event->kind == TCGRR_EVENT_INTERRUPT || event->kind == TCGRR_EVENT_EXCEPTION;
+}
+
+/* The log has interrupts and exceptions at the icounts at which they came in the recording, which is elsewhere in the
+ * code if the two reached it after different numbers of instructions. */
 static bool check_from(struct tcgrr_reader *reader, struct tcgrr_replay_result *result, GError **error)
 {
     struct tcgrr_comparison *found = &result->comparison;
+    const tcgrr_icount *begun = found->aligned;
+    bool interrupted = tcgrr_reader_run(reader)->level == TCGRR_LEVEL_INPUTS; /* has no events */
 
-    if (!found->diverged || is_user(reader) || found->aligned[0] == found->aligned[1]) {
+    if (!found->diverged || is_user(reader) || begun[0] == begun[1]) {
         return true;
     }
-    return tcgrr_comparison_withdraw(found, "the recorded inputs come at other places", error,
+    if (!tcgrr_reader_events(reader, MIN(begun[0], begun[1]), MAX(begun[0], begun[1]) + found->compared,
+                             note_interruption, &interrupted, error)) {
+        return false;
+    }
+    return !interrupted ||
+           tcgrr_comparison_withdraw(found, "the recorded inputs come at other places", error,
                                      "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                                     ", but reached the place from which they are compared "
-                                     "after different numbers of instructions (%" G_GUINT64_FORMAT
-                                     " and %" G_GUINT64_FORMAT
-                                     "), so the recorded inputs come at other places in the code",
-                                     found->icount, found->aligned[0], found->aligned[1]);
+                                     ", but reached the place from which they are compared after different numbers of "
+                                     "instructions (%" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT
+                                     "), so the recorded interrupts come at other places in the code",
+                                     found->icount, begun[0], begun[1]);
 }
 
 /* Whether this was the QEMU that recorded, as it was started then. */
@@ -886,12 +898,20 @@ static bool extract_log(struct tcgrr_reader *reader, const char *folder, const c
 
 bool tcgrr_replay_extract(struct tcgrr_reader *reader, const char *folder, GError **error)
 {
+    bool made = !g_file_test(folder, G_FILE_TEST_EXISTS);
+
     if (g_mkdir_with_parents(folder, 0777) != 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder, g_strerror(errno));
         return false;
     }
     g_autofree char *absolute = g_canonicalize_filename(folder, NULL);
     g_autofree char *rr_file = g_build_filename(absolute, "replay.rr", NULL);
-    return (!tcgrr_reader_run(reader)->rr || extract_log(reader, absolute, rr_file, error)) &&
-           write_command(reader, absolute, rr_file, error);
+    bool good = (!tcgrr_reader_run(reader)->rr || extract_log(reader, absolute, rr_file, error)) &&
+                write_command(reader, absolute, rr_file, error);
+    if (!good && made) { /* it would be refused the next time */
+        g_autofree char *inputs = g_build_filename(absolute, TCGRR_SCRATCH_INPUTS, NULL);
+        tcgrr_folder_remove(inputs);
+        tcgrr_folder_remove(absolute);
+    }
+    return good;
 }

@@ -110,11 +110,19 @@ record timer
 printf '#!/bin/sh\nexec "%s" "$@" -device "loader,addr=%s,cpu-num=0"\n' "${guest[0]}" \
     "$(address "$fixtures/rv64-timer.elf" _start)" >"$work/early"
 chmod +x "$work/early"
-complains 3 "no verdict: .* reached the place .* \(6 and 0\), so the recorded inputs" \
+complains 3 "no verdict: .* reached the place .* \(6 and 0\), so the recorded interrupts" \
     "$tcgrr" replay "$work/timer.tcgrr" --qemu "$work/early" --from _start
 run 125 "$tcgrr" bisect-run "$work/timer.tcgrr" --qemu "$work/early" --from _start
 run 0 "$tcgrr" bisect --json "$work/timer.tcgrr" --qemu "$work/early" --from _start
 equal "starts elsewhere: inputs" "$(json .inputs)" own
+
+# The same without any interrupt: where they differ after that place is a divergence.
+guest rv64-ctzw 7.2
+record elsewhere
+printf '#!/bin/sh\nexec "%s" "$@" -device "loader,addr=%s,cpu-num=0"\n' "$(qemu riscv64 10.0)" \
+    "$(address "$fixtures/rv64-ctzw.elf" _start)" >"$work/early"
+run 1 "$tcgrr" replay --json "$work/elsewhere.tcgrr" --qemu "$work/early" --from _start
+contains "starts elsewhere, without interrupts" "$(json .divergence.a.symbol)" "^ctzw_branch"
 
 # Only B traps, for ever. The search replays as far as that, not to where comparing is to end.
 guest rv64-ctzw 10.0

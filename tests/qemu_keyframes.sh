@@ -122,6 +122,7 @@ guest=("${guest[@]/#file=*/file=images/top.qcow2,if=none,snapshot=on,id=d0}")
 cd "$work"
 record q
 cd /
-run 0 "$tcgrr" keyframes --every 6000000 "$work/q.tcgrr"
+run 0 "$tcgrr" keyframes --json --every 6000000 "$work/q.tcgrr"
+middle=$(json '.icounts[1]')
 run 0 "$tcgrr" replay "$work/q.tcgrr"
 stand_at q 15000001 "$middle"
