@@ -24,6 +24,7 @@ struct context {
     struct tcgrr_symbols *symbols;
     char **symbol_files; /* further ELF files; NULL: none */
     bool browse;         /* look at it afterwards */
+    bool filled;         /* the folder has all that belongs into it */
     bool progress;
 };
 
@@ -147,13 +148,16 @@ static int conclude(struct context *context)
     if (!bisect->has_cause) {
         return report(context, NULL, bisect->comparison->diverged ? CLI_DIVERGED : CLI_OK);
     }
-    bool good = tcgrr_bundle_fill(bisect, &options, &error);
-    int status = good ? CLI_DIVERGED : fail(context, error);
-    if (!good && *context->options.stop) {
+    context->filled = tcgrr_bundle_fill(bisect, &options, &error);
+    if (!context->filled) {
+        g_prefix_error(&error, "%s is not complete: ", context->folder.path);
+    }
+    int status = context->filled ? CLI_DIVERGED : fail(context, error);
+    if (!context->filled && *context->options.stop) {
         return status;
     }
     cli_progress_clear();
-    return report(context, good ? context->folder.path : NULL, status);
+    return report(context, context->filled ? context->folder.path : NULL, status);
 }
 
 /* ---- the command ---- */
@@ -220,7 +224,7 @@ static int browse(struct context *context, int status)
     return shown == CLI_OK ? status : shown;
 }
 
-/* Without a finding the folder is only kept if the user named it, for the recordings in it. */
+/* Without all that belongs into it, the folder is only kept if the user named it, for the recordings in it. */
 static int run_in_folder(struct context *context, const char *arguments, const char *wanted, bool force)
 {
     GError *error = NULL;
@@ -233,7 +237,7 @@ static int run_in_folder(struct context *context, const char *arguments, const c
         if (context->browse && diverged && !*context->options.stop) {
             status = browse(context, status);
         }
-        if (!diverged || (!arguments && (!context->bisect.has_cause || *context->options.stop))) {
+        if (!diverged || (!arguments && (!context->filled || *context->options.stop))) {
             tcgrr_cause_folder_drop(&context->folder);
         }
     } else {

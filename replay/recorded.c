@@ -198,11 +198,10 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
         rewritten->state.total -= MIN(rewritten->state.total, start);
         rewritten->state.end -= MIN(rewritten->state.end, start);
         rewritten->state.moved -= MIN(rewritten->state.moved, start);
+    } else {
+        g_prefix_error(error, "cannot prepare a replay of %s: ", tcgrr_reader_path(reader));
     }
     g_unlink(original);
-    if (!good) {
-        g_prefix_error(error, "%s cannot be replayed: ", tcgrr_reader_path(reader));
-    }
     return good;
 }
 

@@ -35,23 +35,27 @@ static char *inside(const struct bundle *bundle, const char *name)
     return g_build_filename(bundle->bisect->options.folder->path, name, NULL);
 }
 
-static FILE *create(const struct bundle *bundle, const char *name, GError **error)
+/* A file that is written as a whole or not at all: the disk may be full. */
+struct text {
+    char *bytes;
+    size_t size;
+    FILE *file;
+};
+
+static void begin(struct text *text)
 {
-    g_autofree char *path = inside(bundle, name);
-    FILE *file = fopen(path, "w");
-    if (!file) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s", path);
-    }
-    return file;
+    *text = (struct text){0};
+    text->file = open_memstream(&text->bytes, &text->size);
+    g_assert(text->file); /* as GLib does where there is no memory */
 }
 
-static bool finish(FILE *file, GError **error)
+/* Frees the text, too. */
+static bool save(const struct bundle *bundle, const char *name, struct text *text, GError **error)
 {
-    bool good = !ferror(file);
-    good = fclose(file) == 0 && good;
-    if (!good) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the bundle could not be written; is the disk full?");
-    }
+    g_autofree char *path = inside(bundle, name);
+    fclose(text->file);
+    bool good = g_file_set_contents(path, text->bytes, (gssize)text->size, error);
+    free(text->bytes);
     return good;
 }
 
@@ -80,29 +84,31 @@ static bool write_window(const struct bundle *bundle, int side, GError **error)
     tcgrr_icount icount = bundle->found->icounts[side];
     struct tcgrr_run_source *stored = tcgrr_run_source_stored(reader, error);
     g_autofree char *name = g_strdup_printf("window-%c.csv", 'a' + side);
-    FILE *file = stored ? create(bundle, name, error) : NULL;
     struct tcgrr_stretch stretch;
 
     tcgrr_stretch_init(&stretch);
-    bool good = file && stored->ops->stretch(stored, icount > WINDOW_BEFORE ? icount - WINDOW_BEFORE : 0,
-                                             icount + WINDOW_AFTER, &stretch, error);
+    bool good = stored && stored->ops->stretch(stored, icount > WINDOW_BEFORE ? icount - WINDOW_BEFORE : 0,
+                                               icount + WINDOW_AFTER, &stretch, error);
     if (good) {
         struct tcgrr_disasm *disasm = tcgrr_disasm_new(bundle->target);
         const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, NULL);
         if (blocks) {
             tcgrr_disasm_survey(disasm, blocks, tcgrr_blocks_count(blocks));
         }
-        fprintf(file, "icount,pc,bytes,disasm,symbol\n");
+        struct text text;
+        begin(&text);
+        fprintf(text.file, "icount,pc,bytes,disasm,symbol\n");
         for (guint i = 0; i < stretch.execs->len; i++) {
-            write_exec(file, bundle, disasm, &g_array_index(stretch.execs, struct tcgrr_exec, i));
+            write_exec(text.file, bundle, disasm, &g_array_index(stretch.execs, struct tcgrr_exec, i));
         }
         tcgrr_disasm_free(disasm);
+        good = save(bundle, name, &text, error);
     }
     tcgrr_stretch_clear(&stretch);
     if (stored) {
         stored->ops->free(stored);
     }
-    return file && finish(file, good ? error : NULL) && good;
+    return good;
 }
 
 /* The block that the cause was executed in, as A recorded it. */
@@ -199,11 +205,10 @@ static bool write_registers(const struct bundle *bundle, GError **error)
 {
     const struct tcgrr_cause_scene *scene = &bundle->found->scene;
     const guint ends[] = {bundle->found->kind == TCGRR_CAUSE_BLOCK ? scene->first : scene->at, scene->at + 1};
-    FILE *file = create(bundle, "registers.csv", error);
+    struct text text;
 
-    if (!file) {
-        return false;
-    }
+    begin(&text);
+    FILE *file = text.file;
     fprintf(file, "register,before_a,before_b,after_a,after_b\n");
     for (guint i = 0; i < scene->registers[0]->list->len; i++) {
         const char *name = ((const struct tcgrr_register *)g_ptr_array_index(scene->registers[0]->list, i))->name;
@@ -217,7 +222,7 @@ static bool write_registers(const struct bundle *bundle, GError **error)
         }
         fprintf(file, "\n");
     }
-    return finish(file, error);
+    return save(bundle, "registers.csv", &text, error);
 }
 
 /* ---- the text ---- */
@@ -288,12 +293,11 @@ static void write_command(FILE *file, const struct bundle *bundle, int side, con
 static bool write_readme(const struct bundle *bundle, GError **error)
 {
     const struct tcgrr_bisect *bisect = bundle->bisect;
-    FILE *file = create(bundle, "README.md", error);
     const struct tcgrr_comparison *comparison = bisect->comparison;
+    struct text text;
 
-    if (!file) {
-        return false;
-    }
+    begin(&text);
+    FILE *file = text.file;
     fprintf(file, "# Two QEMUs disagree about one %s\n\n",
             bundle->found->kind == TCGRR_CAUSE_BLOCK ? "block" : "instruction");
     for (int side = 0; side < 2; side++) {
@@ -312,7 +316,7 @@ static bool write_readme(const struct bundle *bundle, GError **error)
     fprintf(file, "```\n");
     write_standalone(file, bundle);
     write_files(file, bundle);
-    return finish(file, error);
+    return save(bundle, "README.md", &text, error);
 }
 
 static bool write_finding(const struct bundle *bundle, GError **error)
@@ -321,11 +325,9 @@ static bool write_finding(const struct bundle *bundle, GError **error)
     json_t *object = json_pack("{s:s, s:s}", "a", bundle->qemus[0].banner, "b", bundle->qemus[1].banner);
     bundle->options->describe(object, bundle->options->data);
     g_autofree char *page = inside(bundle, "finding.html");
-    bool good = json_dump_file(object, path, JSON_INDENT(2)) == 0;
-    if (!good) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s", path);
-    }
-    good = good && bundle->options->draw(page, object, error);
+    char *text = json_dumps(object, JSON_INDENT(2));
+    bool good = g_file_set_contents(path, text, -1, error) && bundle->options->draw(page, object, error);
+    free(text);
     json_decref(object);
     return good;
 }
@@ -410,6 +412,7 @@ bool tcgrr_bundle_fill(struct tcgrr_bisect *bisect, const struct tcgrr_bundle_op
                 (!bundle.found->scene.registers[0] || write_registers(&bundle, error)) && copy_trace(&bundle, error);
     good = good && make_standalone(&bundle, error);
     good = tcgrr_block_logs_finish(bundle.logs, good ? error : NULL) && good;
+    /* The README comes last: where it is, all is there. */
     good = good && write_finding(&bundle, error) && write_readme(&bundle, error);
     tcgrr_qemu_clear(&bundle.qemus[0]);
     tcgrr_qemu_clear(&bundle.qemus[1]);

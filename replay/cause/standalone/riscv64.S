@@ -8,7 +8,8 @@
     .set    FINISHER, 0x100000
     .option norvc
 
-    .section .boot, "ax", @progbits
+    /* Writable, unlike .text: lld would put both into one segment, and the 64 MiB between them into the file. */
+    .section .boot, "awx", @progbits
     .globl  _start
 _start:
     la      t0, main
