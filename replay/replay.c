@@ -906,12 +906,9 @@ bool tcgrr_replay_extract(struct tcgrr_reader *reader, const char *folder, GErro
     }
     g_autofree char *absolute = g_canonicalize_filename(folder, NULL);
     g_autofree char *rr_file = g_build_filename(absolute, "replay.rr", NULL);
-    bool good = (!tcgrr_reader_run(reader)->rr || extract_log(reader, absolute, rr_file, error)) &&
-                write_command(reader, absolute, rr_file, error);
+    bool good = !tcgrr_reader_run(reader)->rr || extract_log(reader, absolute, rr_file, error);
     if (!good && made) { /* it would be refused the next time */
-        g_autofree char *inputs = g_build_filename(absolute, TCGRR_SCRATCH_INPUTS, NULL);
-        tcgrr_folder_remove(inputs);
         tcgrr_folder_remove(absolute);
     }
-    return good;
+    return good && write_command(reader, absolute, rr_file, error);
 }
