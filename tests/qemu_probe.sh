@@ -43,3 +43,9 @@ grep -l "^virt-7.1 " "$work"/cache/tcgrr/probes/*.text | xargs sed -i "s/^virt-7
 contains "in common, by the kept list" "$(common)" "virt-10.0, "
 printf '#!/bin/sh\nexec "%s" "$@" \n' "$aarch64" >"$work/lists"
 contains "in common, after a change" "$(common)" "virt-7.2, "
+
+# A QEMU that somebody ended has not answered, whatever that looks like.
+# shellcheck disable=SC2016
+printf '#!/bin/sh\nkill -INT $$\n' >"$work/ends"
+chmod +x "$work/ends"
+complains 3 "ends was ended by a signal" "$tcgrr" record -o "$work/ends.tcgrr" -- "$work/ends" -M virt

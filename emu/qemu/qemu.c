@@ -79,6 +79,11 @@ static bool run(char *const *argv, const struct tcgrr_process_options *options, 
                     WAIT_MS / 1000);
     }
     int status = tcgrr_process_status(process);
+    if (ended && status >= 0 && WIFSIGNALED(status)) { /* Ctrl-C reaches it, too */
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s was ended by a signal (%s) before it could answer",
+                    argv[0], g_strsignal(WTERMSIG(status)));
+        ended = false;
+    }
     answer->succeeded = status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     answer->errors = tcgrr_process_stderr_tail(process);
     tcgrr_process_free(process);
