@@ -122,6 +122,12 @@ static bool align(struct shown *shown, GError **error)
 
 /* ---- the command ---- */
 
+static bool comparable(const struct shown *shown, GError **error)
+{
+    const struct tcgrr_run *runs[2] = {browse_run_about(shown->view.runs[0]), browse_run_about(shown->view.runs[1])};
+    return cli_comparable(runs, shown->paths, error);
+}
+
 static bool prepare(struct shown *shown, const char *at, GError **error)
 {
     bool moved;
@@ -133,7 +139,7 @@ static bool prepare(struct shown *shown, const char *at, GError **error)
     }
     if (shown->paths[1]) {
         shown->view.pair = &shown->pair;
-        if (!compare(shown, error) || !align(shown, error)) {
+        if (!comparable(shown, error) || !compare(shown, error) || !align(shown, error)) {
             return false;
         }
     }

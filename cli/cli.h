@@ -56,6 +56,10 @@ char **cli_split_rest(int *argc, char **argv);
 /* Prints "tcgrr: …" to standard error, with a reference to --help. Returns CLI_USAGE. */
 int cli_usage(const struct cli_command *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* Whether two runs have anything in common to compare, which those of different targets or modes do not have; else
+ * TCGRR_ERROR_USAGE. `paths`: their traces. */
+bool cli_comparable(const struct tcgrr_run *const runs[2], const char *const paths[2], GError **error);
+
 /* Prints the error, frees it, and returns the exit status for it; after an interruption, that of the signal. */
 int cli_fail(GError *error);
 

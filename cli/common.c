@@ -326,6 +326,18 @@ int cli_stopped_status(int number)
     return 128 + number % CLI_ASKED_AGAIN;
 }
 
+bool cli_comparable(const struct tcgrr_run *const runs[2], const char *const paths[2], GError **error)
+{
+    const struct tcgrr_run *a = runs[0], *b = runs[1];
+
+    if (strcmp(a->target, b->target) == 0 && strcmp(a->mode, b->mode) == 0) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s is %s %s mode, %s is %s %s mode", paths[0], a->target,
+                a->mode, paths[1], b->target, b->mode);
+    return false;
+}
+
 int cli_fail(GError *error)
 {
     int status = error->domain == TCGRR_ERROR && error->code == TCGRR_ERROR_USAGE ? CLI_USAGE : CLI_FAILED;

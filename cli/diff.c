@@ -19,19 +19,6 @@ struct traces {
     struct tcgrr_symbols *symbols[2];
 };
 
-/* Traces of different targets or modes have nothing in common to compare. */
-static bool comparable(const struct cli_command *command, const struct traces *traces)
-{
-    const struct tcgrr_run *a = tcgrr_reader_run(traces->readers[0]);
-    const struct tcgrr_run *b = tcgrr_reader_run(traces->readers[1]);
-    if (strcmp(a->target, b->target) == 0 && strcmp(a->mode, b->mode) == 0) {
-        return true;
-    }
-    cli_usage(command, "%s is %s %s mode, %s is %s %s mode", traces->paths[0], a->target, a->mode, traces->paths[1],
-              b->target, b->mode);
-    return false;
-}
-
 static void print_text(const struct traces *traces, const struct tcgrr_comparison *comparison,
                        const struct cli_places *places)
 {
@@ -179,9 +166,10 @@ static int compare(const struct cli_command *command, struct traces *traces,
 
 static int open_both(struct traces *traces)
 {
+    GError *error = NULL;
     int status = CLI_OK;
+
     for (int i = 0; i < 2; i++) {
-        GError *error = NULL;
         traces->readers[i] = cli_open_trace_at(traces->paths[i], TCGRR_LEVEL_FLOW, traces->fill, &status);
         if (!traces->readers[i]) {
             return status;
@@ -192,7 +180,8 @@ static int open_both(struct traces *traces)
         }
         traces->symbols[i] = cli_trace_symbols(traces->readers[i]);
     }
-    return CLI_OK;
+    const struct tcgrr_run *runs[2] = {tcgrr_reader_run(traces->readers[0]), tcgrr_reader_run(traces->readers[1])};
+    return cli_comparable(runs, traces->paths, &error) ? CLI_OK : cli_fail(error);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)
@@ -218,7 +207,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     struct traces traces = {.paths = {argv[1], argv[2]}, .fill = fill, .page = !browse};
     int status = open_both(&traces);
     if (status == CLI_OK) {
-        status = comparable(command, &traces) ? compare(command, &traces, &comparing) : CLI_USAGE;
+        status = compare(command, &traces, &comparing);
     }
     for (int i = 0; i < 2; i++) {
         if (traces.sides[i]) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0
+# extended: 10.0
 # The terminal browser on a terminal of tmux: what the screen shows and what keys do. Where each
 # move ends is in unit_browse.
 # shellcheck source=tests/lib.sh
@@ -117,6 +117,20 @@ shows "both sides of a replay" '^ *[0-9,]+ .!0x[0-9a-f]+ .*compute_.* [0-9,]+ .!
 press q
 shows "the exit status of bisect" "left 1"
 [ ! -e "$work/faulty.report/b-replayed.tcgrr" ] || fail "the trace that was only looked at is left"
+
+# What cannot be looked at is said.
+guest rv64-mem "$version"
+record other --level inputs
+open "$tcgrr" browse "$work/other.tcgrr"
+shows "without instructions" "left 3"
+contains "without instructions" "$(cat "$work/browse.err")" "lacks level flow; make it: tcgrr fill"
+run 0 "$tcgrr" fill "$work/other.tcgrr" --level flow --from 5000 --until 6000
+open "$tcgrr" browse "$work/other.tcgrr"
+shows "a window" "other.tcgrr  5,000 of"
+record other --force
+open "$tcgrr" browse "$trace" "$work/other.tcgrr"
+shows "runs of two targets" "left 2"
+contains "runs of two targets" "$(cat "$work/browse.err")" "a64-timer.tcgrr is aarch64 system mode, .* is riscv64"
 
 # A terminal that goes away ends it, even where the signal that says so is ignored.
 python3 - "$tcgrr" browse "$trace" <<'PYTHON' || fail "it stays when its terminal is gone"

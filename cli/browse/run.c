@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "store/error.h"
+#include "store/layers.h"
 #include "store/sql/sql.h"
 
 #include <string.h>
@@ -41,7 +42,8 @@ static bool load(struct browse_run *run, GError **error)
     if (!reader) {
         return false;
     }
-    bool good = tcgrr_reader_totals(reader, &totals, error) && tcgrr_symbols_add_trace(run->symbols, reader, error);
+    bool good = tcgrr_reader_need_level(reader, TCGRR_LEVEL_FLOW, false, error) &&
+                tcgrr_reader_totals(reader, &totals, error) && tcgrr_symbols_add_trace(run->symbols, reader, error);
     tcgrr_reader_free(reader);
     if (!good || !open_database(run, error)) {
         return false;
