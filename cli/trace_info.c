@@ -360,7 +360,9 @@ static bool print_as_text(const char *path, struct tcgrr_reader *reader, const s
         printf("  executions   not recorded (level inputs); tcgrr fill %s --level flow derives them\n", path);
     }
     printf("  events       %s%s\n", *events ? events : "none",
-           run->reports_discontinuities || !*events ? "" : " (interrupts and exceptions inferred)");
+           run->reports_discontinuities || !*events ? ""
+           : run->decided >= 0                      ? " (interrupts and exceptions from QEMU's rr log)"
+                                                    : " (interrupts and exceptions inferred)");
     if (tcgrr_run_level(run) == TCGRR_LEVEL_FULL) {
         g_autofree char *accesses = cli_number(totals->accesses);
         g_autofree char *window = window_text(run);

@@ -3,14 +3,17 @@
 
 #include "store/error.h"
 
+#define MOST_HELD 4096u /* boundaries at one place; more only where a guest cannot run anything */
+
 struct work {
     const struct tcgrr_repair *repair;
     struct tcgrr_writer *writer;
     GArray *corrections; /* struct tcgrr_retire_correction */
     /* For the events, which are visited in order. */
-    guint passed;  /* corrections before the current event */
-    int64_t shift; /* what they add to its icount */
-    guint logged;  /* the first event of the log that may be the next one's */
+    guint passed;      /* corrections before the current event */
+    int64_t shift;     /* what they add to its icount */
+    guint logged;      /* the first event of the log that may be the next one's */
+    GArray *unnoticed; /* guint, the events of the log that none of the recorded ones is */
 };
 
 static struct tcgrr_retire_correction *correction_at(const struct work *work, guint index)
@@ -33,10 +36,8 @@ guint tcgrr_answer_doubts(struct tcgrr_answers *answers, const struct tcgrr_rrlo
         answers->asked = asked;
         answers->decided++;
         if (retired != doubt->retired) {
-            struct tcgrr_retire_correction correction = {.seq = doubt->seq,
-                                                         .retired = retired,
-                                                         .place = doubt->place + (uint64_t)answers->shift,
-                                                         .next_pc = TCGRR_NO_PC};
+            struct tcgrr_retire_correction correction = {
+                .seq = doubt->seq, .retired = retired, .place = doubt->place + (uint64_t)answers->shift};
             g_array_append_val(answers->corrections, correction);
             answers->shift += retired ? 1 : -1;
         }
@@ -103,19 +104,6 @@ static bool patch_chunk(struct work *work, struct tcgrr_chunk *chunk, guint *nex
     return true;
 }
 
-/* Looks up where the vCPU went after the executions that were corrected; `*from` is the first for which it is open. */
-static void find_next(struct work *work, const struct tcgrr_chunk *chunk, guint *from)
-{
-    for (; *from < work->corrections->len; ++*from) {
-        struct tcgrr_retire_correction *correction = correction_at(work, *from);
-        if (correction->seq + 1 >= chunk->first_seq + chunk->count) {
-            return;
-        }
-        uint32_t number = chunk->blocks[correction->seq + 1 - chunk->first_seq];
-        correction->next_pc = tcgrr_blocks_get(work->repair->blocks, number)->pc;
-    }
-}
-
 static bool rewrite_from(struct work *work, struct tcgrr_reader *reader, int64_t id, struct tcgrr_run *run,
                          GError **error)
 {
@@ -123,7 +111,6 @@ static bool rewrite_from(struct work *work, struct tcgrr_reader *reader, int64_t
     tcgrr_icount icount = 0;
     uint64_t flow = 0;
     guint next = 0;
-    guint open = 0;
     bool first = true;
     bool found = false;
     bool good = tcgrr_reader_chunk(reader, id, chunk, &found, error);
@@ -140,7 +127,6 @@ static bool rewrite_from(struct work *work, struct tcgrr_reader *reader, int64_t
         good = good && patch_chunk(work, chunk, &next, error) &&
                tcgrr_reader_samples_of(reader, id, chunk->samples, &sampled, error);
         if (good) {
-            find_next(work, chunk, &open);
             tcgrr_chunk_compute(chunk, work->repair->blocks);
             tcgrr_chunk_place_samples(chunk, work->repair->blocks);
             icount = chunk->end_icount;
@@ -174,6 +160,19 @@ static bool known_up_to(const struct tcgrr_rrlog *log, tcgrr_icount icount)
     return log->complete || MAX(log->total, log->reached) > icount;
 }
 
+/* Those of the log's events that are passed over were not noticed. */
+static void skip_logged_to(struct work *work, guint index)
+{
+    for (; work->logged < index; work->logged++) {
+        g_array_append_val(work->unnoticed, work->logged);
+    }
+}
+
+static void skip_logged(struct work *work, tcgrr_icount icount)
+{
+    skip_logged_to(work, MAX(work->logged, tcgrr_rrlog_find(work->repair->log, icount)));
+}
+
 /* Looks the event up in the log. If there are several at the same place, takes one of the same kind, else the first. */
 static bool confirm(struct work *work, struct tcgrr_event *event)
 {
@@ -181,9 +180,7 @@ static bool confirm(struct work *work, struct tcgrr_event *event)
     guint count = work->repair->log->events->len;
     guint64 wanted = event->kind == TCGRR_EVENT_INTERRUPT ? TCGRR_RRLOG_INTERRUPT : TCGRR_RRLOG_EXCEPTION;
 
-    while (work->logged < count && logged[work->logged].icount < event->icount) {
-        work->logged++;
-    }
+    skip_logged(work, event->icount);
     if (work->logged == count || logged[work->logged].icount != event->icount) {
         return false;
     }
@@ -196,6 +193,7 @@ static bool confirm(struct work *work, struct tcgrr_event *event)
         event->kind = wanted == TCGRR_RRLOG_INTERRUPT ? TCGRR_EVENT_EXCEPTION : TCGRR_EVENT_INTERRUPT;
     }
     event->confirmed = true;
+    skip_logged_to(work, same);
     work->logged = same + 1;
     return true;
 }
@@ -215,7 +213,6 @@ static enum tcgrr_event_change change_event(struct tcgrr_event *event, void *dat
         struct tcgrr_retire_correction *correction = correction_at(work, work->passed - 1);
         left_there = correction->seq + 1 == event->seq;
         if (left_there) {
-            correction->seen = true;
             event->from_pc = correction->pc;
             event->has_pcs = true;
         }
@@ -226,37 +223,215 @@ static enum tcgrr_event_change change_event(struct tcgrr_event *event, void *dat
     return event->confirmed || left_there || work->shift != 0 ? TCGRR_EVENT_CHANGE : TCGRR_EVENT_KEEP;
 }
 
-/*
- * Exceptions that led from instructions that may lead anywhere to handlers that were not known. The log has them, and a
- * replay, which consults it, infers them.
- */
-static bool add_unnoticed(const struct work *work, GError **error)
-{
-    g_autoptr(GArray) events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
+/* ---- the events that were not noticed ---- */
 
-    for (guint i = 0; i < work->corrections->len; i++) {
-        const struct tcgrr_retire_correction *correction = correction_at(work, i);
-        struct tcgrr_event event = {.seq = correction->seq + 1,
-                                    .icount = correction->place,
-                                    .kind = TCGRR_EVENT_EXCEPTION,
-                                    .inferred = true,
-                                    .confirmed = true,
-                                    .has_pcs = true,
-                                    .from_pc = correction->pc,
-                                    .to_pc = correction->next_pc};
-        if (!correction->retired && !correction->seen && correction->next_pc != TCGRR_NO_PC) {
-            g_array_append_val(events, event);
+/* How likely it is that an event led from one execution to the next. */
+enum led { LED_ON, MAY_HAVE_LED, LED_AWAY };
+
+/* Between two executions. */
+struct boundary {
+    bool known; /* there is an execution before it */
+    bool left;  /* which was left at an instruction that did not retire */
+    bool taken; /* one of the log's events belongs there */
+    enum led led;
+    uint64_t from_pc;
+    uint64_t to_pc;
+    tcgrr_seq seq;
+};
+
+struct search {
+    struct work *work;
+    guint next;     /* of work->unnoticed */
+    guint skipped;  /* corrections before the chunk */
+    int64_t shift;  /* what they add to its icount */
+    GArray *events; /* struct tcgrr_event, to add */
+    struct boundary boundary;
+    tcgrr_icount place; /* the icount of all of `held` */
+    GArray *held;       /* struct boundary: those at which the next events of the log may have happened */
+};
+
+static const struct tcgrr_rrlog_event *next_unnoticed(const struct search *search)
+{
+    const struct work *work = search->work;
+    return search->next == work->unnoticed->len ? NULL
+                                                : &g_array_index(work->repair->log->events, struct tcgrr_rrlog_event,
+                                                                 g_array_index(work->unnoticed, guint, search->next));
+}
+
+static void add_next(struct search *search, const struct boundary *boundary)
+{
+    const struct tcgrr_rrlog_event *logged = next_unnoticed(search);
+    struct tcgrr_event event = {
+        .seq = boundary->seq,
+        .icount = logged->icount,
+        .kind = logged->kind == TCGRR_RRLOG_INTERRUPT ? TCGRR_EVENT_INTERRUPT : TCGRR_EVENT_EXCEPTION,
+        .inferred = true,
+        .confirmed = true,
+        .has_pcs = boundary->taken,
+        .from_pc = boundary->left ? boundary->from_pc : TCGRR_NO_PC,
+        .to_pc = boundary->to_pc,
+    };
+    g_array_append_val(search->events, event);
+    search->next++;
+}
+
+/* The number of the log's events at the place. */
+static guint count_there(struct search *search)
+{
+    guint next = search->next;
+    const struct tcgrr_rrlog_event *logged;
+    guint count = 0;
+
+    for (; (logged = next_unnoticed(search)) && logged->icount == search->place; search->next++) {
+        count++;
+    }
+    search->next = next;
+    return count;
+}
+
+/* All boundaries at the place are known: gives each of the log's events there one of them, the likeliest first. What
+ * led nowhere, such as a halt, has no addresses. */
+static void settle(struct search *search)
+{
+    guint rest = search->held->len ? count_there(search) : 0;
+
+    for (enum led led = LED_AWAY; led > LED_ON; led--) {
+        for (guint i = 0; i < search->held->len && rest > 0; i++) {
+            struct boundary *boundary = &g_array_index(search->held, struct boundary, i);
+            boundary->taken |= boundary->led == led;
+            rest -= boundary->led == led;
         }
     }
-    return tcgrr_writer_insert_events(work->writer, events, error);
+    for (guint i = 0; i < search->held->len; i++) {
+        struct boundary *boundary = &g_array_index(search->held, struct boundary, i);
+        if (boundary->taken) {
+            add_next(search, boundary);
+            boundary->taken = false;
+        }
+    }
+    for (; rest > 0; rest--) {
+        add_next(search, &g_array_index(search->held, struct boundary, search->held->len - 1));
+    }
+    g_array_set_size(search->held, 0);
+}
+
+/* The boundary before the execution at `cursor`. */
+static void look_at(struct search *search, const struct tcgrr_cursor *cursor)
+{
+    const struct tcgrr_rrlog_event *logged;
+
+    if (cursor->icount != search->place) {
+        settle(search);
+    }
+    while ((logged = next_unnoticed(search)) && logged->icount < cursor->icount) {
+        search->next++; /* before the window, or inside an execution, where nothing can be */
+    }
+    if (logged && logged->icount == cursor->icount && search->held->len < MOST_HELD) {
+        search->place = cursor->icount;
+        g_array_append_val(search->held, search->boundary);
+    }
+}
+
+static void search_chunk(struct search *search, const struct tcgrr_chunk *chunk)
+{
+    struct boundary *boundary = &search->boundary;
+    struct tcgrr_cursor cursor;
+
+    for (bool more = tcgrr_cursor_begin(&cursor, chunk, search->work->repair->blocks); more && next_unnoticed(search);
+         more = tcgrr_cursor_next(&cursor)) {
+        bool on = !boundary->known || boundary->from_pc == cursor.block->pc;
+        boundary->led = on ? LED_ON : boundary->left ? LED_AWAY : MAY_HAVE_LED;
+        boundary->to_pc = cursor.block->pc;
+        boundary->seq = chunk->first_seq + cursor.index;
+        look_at(search, &cursor);
+        *boundary = (struct boundary){.known = true,
+                                      .left = cursor.ran < cursor.block->insns,
+                                      .from_pc = tcgrr_block_pc(cursor.block, cursor.ran)};
+    }
+}
+
+/* Steps over the corrections before execution `seq`. */
+static void skip_corrections(struct search *search, tcgrr_seq seq)
+{
+    const struct work *work = search->work;
+
+    for (; search->skipped < work->corrections->len && correction_at(work, search->skipped)->seq < seq;
+         search->skipped++) {
+        search->shift += correction_at(work, search->skipped)->retired ? 1 : -1;
+    }
+}
+
+/* The chunk in which the next of the log's events may be, not before `id`. Places in the file are without the
+ * corrections, of which all may be before it. */
+static bool find_chunk(const struct search *search, struct tcgrr_reader *reader, int64_t *id, GError **error)
+{
+    int64_t before = -1;
+    tcgrr_icount icount = next_unnoticed(search)->icount;
+    tcgrr_icount most = search->work->corrections->len;
+
+    if (!tcgrr_reader_chunk_before(reader, icount - MIN(icount, most), &before, error)) {
+        return false;
+    }
+    *id = MAX(*id, before);
+    return true;
+}
+
+static bool search_from(struct search *search, struct tcgrr_reader *reader, GError **error)
+{
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    int64_t id = 0;
+    bool found = true;
+    bool good = true;
+
+    while (good && found && next_unnoticed(search)) {
+        int64_t follows = id;
+        good = find_chunk(search, reader, &id, error) && tcgrr_reader_chunk(reader, id, chunk, &found, error);
+        if (good && found) {
+            search->boundary.known = search->boundary.known && id == follows;
+            skip_corrections(search, chunk->first_seq);
+            chunk->first_icount += (uint64_t)search->shift;
+            guint next = search->skipped;
+            good = patch_chunk(search->work, chunk, &next, error);
+        }
+        if (good && found) {
+            search_chunk(search, chunk);
+            id++;
+        }
+    }
+    settle(search);
+    tcgrr_chunk_free(chunk);
+    return good;
+}
+
+/*
+ * Adds the events of the log that were not noticed, because the vCPU went where it might have gone anyway: the
+ * instructions of some targets are not known well enough, and those of others may lead anywhere. The reader sees the
+ * trace as it was committed.
+ */
+static bool add_unnoticed(struct work *work, GError **error)
+{
+    g_autoptr(GArray) events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(struct boundary));
+    struct search search = {.work = work, .events = events, .held = held};
+
+    if (work->unnoticed->len == 0) {
+        return true;
+    }
+    struct tcgrr_reader *reader = tcgrr_reader_open(work->repair->path, error);
+    bool good =
+        reader && search_from(&search, reader, error) && tcgrr_writer_insert_events(work->writer, events, error);
+    tcgrr_reader_free(reader);
+    return good;
 }
 
 bool tcgrr_repair(struct tcgrr_writer *writer, const struct tcgrr_repair *repair, struct tcgrr_run *run, GError **error)
 {
+    g_autoptr(GArray) unnoticed = g_array_new(FALSE, FALSE, sizeof(guint));
     struct work work = {
         .repair = repair,
         .writer = writer,
         .corrections = repair->answers->corrections,
+        .unnoticed = unnoticed,
     };
     run->assumed = repair->uncertain->len - tcgrr_answer_doubts(repair->answers, repair->log, repair->uncertain);
     run->decided = (int64_t)repair->answers->decided;
@@ -265,5 +440,9 @@ bool tcgrr_repair(struct tcgrr_writer *writer, const struct tcgrr_repair *repair
     if (good && (work.corrections->len || !run->reports_discontinuities)) {
         good = tcgrr_writer_change_events(writer, first, change_event, &work, error);
     }
-    return good && (run->reports_discontinuities || add_unnoticed(&work, error));
+    if (!good || run->reports_discontinuities) {
+        return good;
+    }
+    skip_logged_to(&work, repair->log->events->len);
+    return add_unnoticed(&work, error);
 }

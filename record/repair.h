@@ -22,10 +22,7 @@ struct tcgrr_retire_correction {
     tcgrr_seq seq;
     bool retired;
     tcgrr_icount place; /* of the last instruction */
-    /* Filled in by tcgrr_repair(): */
-    uint64_t pc;      /* of the next instruction: the last one again, or the one after it */
-    uint64_t next_pc; /* of the next execution; TCGRR_NO_PC: there is none */
-    bool seen;        /* an inferred event follows it */
+    uint64_t pc; /* of the next instruction: the last one again, or the one after it; filled in by tcgrr_repair() */
 };
 
 /*
@@ -44,8 +41,8 @@ struct tcgrr_repair {
 
 /*
  * Looks up all remaining doubts in the log; corrects the executions, and all counts, digests, checkpoints and events
- * after them; gives inferred events the kind that the log has, and removes those that it does not have; adds the
- * exceptions that kept instructions from retiring and were not noticed; sets run->icount, ->assumed and ->decided, but
+ * after them; gives inferred events the kind that the log has, removes those that it does not have, and adds those that
+ * were not noticed; sets run->icount, ->assumed and ->decided, but
  * does not store `run`. Commit everything before the call. The changes are not committed: a process that dies before
  * the next commit leaves the trace unchanged. Reads and writes one chunk at a time, none if every assumption was right.
  */

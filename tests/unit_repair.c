@@ -35,10 +35,12 @@ static const struct {
     bool confirmed;
     tcgrr_icount icount; /* then */
 } happened[] = {
+    {50, NOT_RECORDED, true, true, TCGRR_EVENT_INTERRUPT, true, 150}, /* between two that ran to their ends */
     {100, TCGRR_EVENT_INTERRUPT, true, true, TCGRR_EVENT_INTERRUPT, true, 300},
     {200, TCGRR_EVENT_INTERRUPT, true, true, TCGRR_EVENT_EXCEPTION, true, 600},
     {300, TCGRR_EVENT_INTERRUPT, true, false, 0, false, 0},
     {400, TCGRR_EVENT_EXCEPTION, false, true, TCGRR_EVENT_EXCEPTION, false, 1200},
+    {500, NOT_RECORDED, true, true, TCGRR_EVENT_EXCEPTION, true, 1500},
     {500, TCGRR_EVENT_INTERRUPT, true, true, TCGRR_EVENT_INTERRUPT, true, 1500},
     {600, TCGRR_EVENT_EXCEPTION, true, true, TCGRR_EVENT_INTERRUPT, true, 1800},
     {1001, TCGRR_EVENT_EXCEPTION, true, true, TCGRR_EVENT_EXCEPTION, true, 3002}, /* after a wrong one */
@@ -257,6 +259,10 @@ static void check_event(const struct tcgrr_event *event, void *data)
     if (event->seq == wrong[0] + 1) { /* the instruction that had not retired is the one that was left */
         assert_true(event->has_pcs);
         assert_int_equal(event->from_pc, 0x1000 + 0x100 * (wrong[0] % 7) + 4 * (INSNS - 1));
+    } else if (happened[*next].kind == NOT_RECORDED && event->seq < wrong[0]) {
+        assert_true(event->has_pcs);
+        assert_true(event->from_pc == TCGRR_NO_PC);
+        assert_int_equal(event->to_pc, 0x1000 + 0x100 * (event->seq % 7));
     } else if (happened[*next].kind == NOT_RECORDED) {
         assert_true(event->has_pcs);
         assert_in_range(event->from_pc - (0x1000 + 0x100 * ((event->seq - 1) % 7)), 2 * (INSNS - 1), 4 * (INSNS - 1));
@@ -320,11 +326,112 @@ static void test_mismatches(void **state)
     }
 }
 
+/* A run in which events of the log may have happened at several places. */
+#define GOES_ON 0
+static const struct {
+    uint64_t pc; /* GOES_ON: the next instruction */
+    uint32_t ran;
+} ways[] = {
+    {0x1000, 3}, {GOES_ON, 3}, {0x2000, 0}, {0x3000, 3}, {GOES_ON, 3},
+    {0x4000, 1}, {GOES_ON, 0}, {0x5000, 3}, {0x6000, 3},
+};
+static const struct tcgrr_rrlog_event unnoticed[] = {
+    {4, TCGRR_RRLOG_INTERRUPT},  {6, TCGRR_RRLOG_EXCEPTION},  {9, TCGRR_RRLOG_INTERRUPT},  {13, TCGRR_RRLOG_EXCEPTION},
+    {13, TCGRR_RRLOG_INTERRUPT}, {16, TCGRR_RRLOG_INTERRUPT}, {19, TCGRR_RRLOG_INTERRUPT},
+};
+static const struct tcgrr_event added[] = {
+    /* The one at 4 would be inside an execution. Of two places at 6, it is where a block was left early. */
+    {.seq = 3, .icount = 6, .kind = TCGRR_EVENT_EXCEPTION, .has_pcs = true, .from_pc = 0x2000, .to_pc = 0x3000},
+    /* The vCPU only went on: nothing is known but that it happened. */
+    {.seq = 4, .icount = 9, .kind = TCGRR_EVENT_INTERRUPT},
+    {.seq = 7, .icount = 13, .kind = TCGRR_EVENT_EXCEPTION, .has_pcs = true, .from_pc = GOES_ON, .to_pc = 0x5000},
+    {.seq = 7, .icount = 13, .kind = TCGRR_EVENT_INTERRUPT},
+    {.seq = 8, .icount = 16, .kind = TCGRR_EVENT_INTERRUPT, .has_pcs = true, .from_pc = TCGRR_NO_PC, .to_pc = 0x6000},
+    /* Nothing runs after the one at 19. */
+};
+
+static int set_up_ways(void **state)
+{
+    begin(state, false);
+    struct fixture *f = *state;
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(G_N_ELEMENTS(ways));
+    GError *error = NULL;
+
+    /* Once more, in chunks of two executions. */
+    tcgrr_writer_free(f->writer);
+    f->writer = tcgrr_writer_create(f->path, true, &f->run, NULL);
+    tcgrr_chunk_follow(chunk, NULL);
+    uint64_t pc = 0;
+    for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
+        uint32_t block = stream_block(f->blocks, ways[i].pc == GOES_ON ? pc : ways[i].pc, INSNS);
+        pc = tcgrr_block_pc(tcgrr_blocks_get(f->blocks, block), ways[i].ran);
+        stream_append(chunk, f->blocks, block, ways[i].ran, ways[i].ran);
+        if (i % 2 == 1 || i + 1 == G_N_ELEMENTS(ways)) {
+            tcgrr_chunk_compute(chunk, f->blocks);
+            check(tcgrr_writer_chunk(f->writer, chunk, f->blocks, &error), error);
+            tcgrr_chunk_follow(chunk, chunk);
+        }
+    }
+    check(tcgrr_writer_commit(f->writer, &error), error);
+    tcgrr_chunk_free(chunk);
+    return 0;
+}
+
+static void check_added(const struct tcgrr_event *event, void *data)
+{
+    size_t *next = data;
+
+    assert_true(*next < G_N_ELEMENTS(added));
+    const struct tcgrr_event *wanted = &added[*next];
+    assert_int_equal(event->seq, wanted->seq);
+    assert_int_equal(event->icount, wanted->icount);
+    assert_int_equal(event->kind, wanted->kind);
+    assert_true(event->inferred && event->confirmed);
+    assert_int_equal(event->has_pcs, wanted->has_pcs);
+    if (wanted->has_pcs) {
+        assert_true(event->from_pc == wanted->from_pc || (wanted->from_pc == GOES_ON && event->from_pc - 0x4000 <= 4));
+        assert_int_equal(event->to_pc, wanted->to_pc);
+    }
+    ++*next;
+}
+
+static void test_unnoticed(void **state)
+{
+    struct fixture *f = *state;
+    struct tcgrr_rrlog log = {
+        .events = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_rrlog_event)), .total = 19, .complete = true};
+    g_autoptr(GArray) uncertain = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_uncertain_retire));
+    struct tcgrr_answers answers = {.corrections = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_retire_correction))};
+    struct tcgrr_repair task = {
+        .path = f->path, .uncertain = uncertain, .answers = &answers, .log = &log, .blocks = f->blocks};
+    uint64_t problems = 1;
+    size_t next = 0;
+    GError *error = NULL;
+
+    g_array_append_vals(log.events, unnoticed, G_N_ELEMENTS(unnoticed));
+    check(tcgrr_repair(f->writer, &task, &f->run, &error), error);
+    f->run.icount = 19;
+    f->run.execs = G_N_ELEMENTS(ways);
+    f->run.complete = true;
+    check(tcgrr_writer_run(f->writer, &f->run, &error), error);
+    check(tcgrr_writer_finish(f->writer, &error), error);
+    struct tcgrr_reader *reader = tcgrr_reader_open(f->path, &error);
+    check(reader, error);
+    check(tcgrr_reader_verify(reader, say, NULL, &problems, &error), error);
+    assert_int_equal(problems, 0);
+    check(tcgrr_reader_events(reader, 0, UINT64_MAX, check_added, &next, &error), error);
+    assert_int_equal(next, G_N_ELEMENTS(added));
+    tcgrr_reader_free(reader);
+    g_array_unref(log.events);
+    g_array_unref(answers.corrections);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_samples_move, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_events, set_up_events, tear_down),
+        cmocka_unit_test_setup_teardown(test_unnoticed, set_up_ways, tear_down),
         cmocka_unit_test_setup_teardown(test_mismatches, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
